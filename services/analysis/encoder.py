@@ -1,0 +1,305 @@
+"""The transformer, as the service runs it: one pass gives themes, sentiment, severity and name tokens.
+
+The artefact in `services/analysis/model/` is written by `services.analysis.training`; this module only reads it. It
+needs numpy, tokenizers and OpenVINO, no torch. The same text always gets the same labels, whatever batch it came in:
+nothing is quantised dynamically, and padding is masked (tests/unit/test_encoder.py holds this).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+MODEL_FOLDER = Path(__file__).parent / "model"
+
+# A word is a run of letters, digits and marks, with inner apostrophes and hyphens ("O'Brien", "Anne-Marie") but without
+# a possessive 's. Combining marks and zero-width characters stay inside, so that they cannot hide half of a name.
+_LETTER = "[^\\W_\u0300-\u036f]"
+_MARK = "[\u0300-\u036f\u200b-\u200d\u2060\ufeff\u00ad]"
+WORD = re.compile(
+    f"{_LETTER}(?:{_LETTER}|{_MARK})*(?:['\u2019\u02bc\u2010\u2011-](?![sS]\\b){_LETTER}(?:{_LETTER}|{_MARK})*)*"
+)
+
+# What the network is told about the case of a word, since its tokenizer lower-cases everything.
+CASE_OTHER, CASE_LOWER, CASE_CAPITAL, CASE_UPPER = range(4)
+
+
+class ModelError(RuntimeError):
+    """The model folder is missing, incomplete or does not fit this code; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What the network says about one text."""
+
+    theme_probabilities: NDArray[np.float32]
+    """One independent probability per theme, in the order of `Encoder.theme_names`."""
+    sentiment_probabilities: NDArray[np.float32]
+    """Five classes that sum to 1, from 1 (very positive) to 5 (very negative)."""
+    severity: float
+    """Probability 0..1 that people would rate the comment's criticality -4 or worse."""
+    name_tokens: list[tuple[int, int, float]]
+    """(start, end, P(name)) for each word with P >= `NAME_FLOOR`, as character offsets in the given text, in order."""
+
+
+NAME_FLOOR = 0.02
+LONGEST_WORD = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """The part of `model.json` that callers decide with."""
+
+    version: str
+    theme_names: tuple[str, ...]
+    theme_thresholds: NDArray[np.float32]
+    name_threshold: float
+    severity_threshold: float
+    max_tokens: int
+    prefixes: dict[str, str]
+
+    @classmethod
+    def load(cls, folder: Path) -> ModelInfo:
+        """Reads `model.json`; raises `ModelError` with one line where it is absent or incomplete."""
+        path = folder / "model.json"
+        try:
+            raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                version=str(raw["version"]),
+                theme_names=tuple(raw["theme_names"]),
+                theme_thresholds=np.asarray(raw["theme_thresholds"], dtype=np.float32),
+                name_threshold=float(raw["name_threshold"]),
+                severity_threshold=float(raw["severity_threshold"]),
+                max_tokens=int(raw["max_tokens"]),
+                prefixes=dict(raw["prefixes"]),
+            )
+        except FileNotFoundError as error:
+            message = (
+                f"no model in {folder}: {path.name} is missing; run `make train` or restore it from the repository"
+            )
+            raise ModelError(message) from error
+        except (KeyError, TypeError, ValueError) as error:
+            message = f"{path} is not a model description of this version ({type(error).__name__}: {error})"
+            raise ModelError(message) from error
+
+
+def word_case(word: str) -> int:
+    """The case class of one word: other (no cased letter), lower, Capital or UPPER (two or more letters)."""
+    if not any(character.isalpha() for character in word) or word.lower() == word.upper():
+        return CASE_OTHER
+    if word.isupper() and len(word) > 1:
+        return CASE_UPPER
+    return CASE_CAPITAL if word[0].isupper() else CASE_LOWER
+
+
+def words_of(text: str) -> list[tuple[int, int]]:
+    """Character spans of the words of a text, in order."""
+    return [match.span() for match in WORD.finditer(text)]
+
+
+def token_words(words: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]) -> list[int]:
+    """For each token the index of the first word that it overlaps, or -1 (punctuation); both sequences are in order."""
+    found, at = [], 0
+    for start, end in offsets:
+        while at < len(words) and words[at][1] <= start:
+            at += 1
+        found.append(at if at < len(words) and words[at][0] < end else -1)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class TokenisedText:
+    """One text as the network reads it: [CLS] prefix [SEP] text [SEP]; training builds its inputs with this too."""
+
+    ids: list[int]
+    cases: list[int]
+    """Case class of each token's word, given to the network as token_type_ids."""
+    words: list[tuple[int, int]]
+    token_words: list[int]
+    """Index into `words` for each text token (those between the two [SEP]), or -1."""
+    lead: int
+    """How many tokens stand before the first text token."""
+
+
+def assemble(
+    text: str, encoding: Encoding, prefix_ids: Sequence[int], special: tuple[int, int], limit: int
+) -> TokenisedText:
+    """Puts a tokenised text between the special tokens and cuts it to `limit` tokens in all."""
+    start, end = special
+    lead = [start, *prefix_ids, end]
+    room = limit - len(lead) - 1
+    ids, offsets = encoding.ids[:room], encoding.offsets[:room]
+    words = words_of(text[: offsets[-1][1] + LONGEST_WORD]) if offsets else []
+    owners = token_words(words, offsets)
+    word_cases = [word_case(text[first:last]) for first, last in words]
+    cases = (
+        [CASE_OTHER] * len(lead) + [word_cases[owner] if owner >= 0 else CASE_OTHER for owner in owners] + [CASE_OTHER]
+    )
+    return TokenisedText([*lead, *ids, end], cases, words, owners, len(lead))
+
+
+class TextTokeniser:
+    """Turns texts and question types into network inputs; shared by the runtime and the training code."""
+
+    def __init__(self, tokenizer: Tokenizer, prefixes: dict[str, str], max_tokens: int) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+        start, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+        if start is None or end is None:
+            message = "the tokenizer has no [CLS] and [SEP]: it is not the one of this model"
+            raise ModelError(message)
+        self._special = (start, end)
+        self.prefix_ids = {
+            kind: list(tokenizer.encode(prefix, add_special_tokens=False).ids) for kind, prefix in prefixes.items()
+        }
+        self.max_tokens = max_tokens
+
+    def __call__(self, texts: Sequence[str], question_types: Sequence[str]) -> list[TokenisedText]:
+        """One `TokenisedText` per text; an unknown question type is read as `nonspecific`."""
+        if len(texts) != len(question_types):
+            message = f"{len(texts)} texts but {len(question_types)} question types"
+            raise ValueError(message)
+        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        fallback = self.prefix_ids["nonspecific"]
+        return [
+            assemble(text, encoding, self.prefix_ids.get(kind, fallback), self._special, self.max_tokens)
+            for text, kind, encoding in zip(texts, question_types, encodings, strict=True)
+        ]
+
+    def token_offsets(self, text: str) -> list[tuple[int, int]]:
+        """Character span of each token of a text, uncut, for callers that cut long texts into segments."""
+        return [(int(start), int(end)) for start, end in self._tokenizer.encode(text, add_special_tokens=False).offsets]
+
+    def room(self) -> int:
+        """How many text tokens fit in the window whatever the question type."""
+        return self.max_tokens - max(len(ids) for ids in self.prefix_ids.values()) - 3
+
+
+class Encoder:
+    """The compiled network. Build it once; `run` may be called from one thread at a time."""
+
+    def __init__(
+        self, folder: Path | None = None, threads: int | None = None, token_budget: int = 2048, precision: str = "f32"
+    ) -> None:
+        """Loads and compiles the model.
+
+        Args:
+            folder: where `model.json`, `tokenizer.json` and the network lie; the bundled model by default.
+            threads: CPU threads of the network; all cores by default.
+            token_budget: most tokens (padding included) in one pass; bounds memory.
+            precision: OpenVINO inference precision, `f32` or `bf16`.
+        """
+        folder = folder or MODEL_FOLDER
+        self.info = ModelInfo.load(folder)
+        self._budget = max(token_budget, self.info.max_tokens)
+        try:
+            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:  # tokenizers raises bare Exception
+            message = f"no tokenizer in {folder}: tokenizer.json is missing or damaged; restore it from the repository"
+            raise ModelError(message) from error
+        self.tokeniser = TextTokeniser(tokenizer, self.info.prefixes, self.info.max_tokens)
+        self._network = _compile(folder / "network.xml", threads or os.cpu_count() or 1, precision)
+        self._request = self._network.create_infer_request()
+
+    @property
+    def version(self) -> str:
+        """Version of the model, as events carry it."""
+        return self.info.version
+
+    @property
+    def theme_names(self) -> tuple[str, ...]:
+        """Theme names in the order of `Encoded.theme_probabilities`."""
+        return self.info.theme_names
+
+    @property
+    def theme_thresholds(self) -> NDArray[np.float32]:
+        """One decision threshold per theme; a theme is given where its probability is at or above it."""
+        return self.info.theme_thresholds
+
+    @property
+    def name_threshold(self) -> float:
+        """A word is redacted where P(name) is at or above this."""
+        return self.info.name_threshold
+
+    @property
+    def severity_threshold(self) -> float:
+        """A severity at or above this is a top score for the urgent route."""
+        return self.info.severity_threshold
+
+    @property
+    def max_tokens(self) -> int:
+        """The window in tokens, prefix and special tokens included; `tokeniser.room()` is what is left for the text."""
+        return self.info.max_tokens
+
+    def run(self, texts: Sequence[str], question_types: Sequence[str]) -> list[Encoded]:
+        """Reads texts in length-bucketed passes; results in input order. Longer texts than the window are cut to it."""
+        tokenised = self.tokeniser(texts, question_types)
+        results: list[Encoded | None] = [None] * len(tokenised)
+        for batch in token_batches([len(item.ids) for item in tokenised], self._budget):
+            for index, encoded in zip(batch, self._pass([tokenised[index] for index in batch]), strict=True):
+                results[index] = encoded
+        return [result for result in results if result is not None]
+
+    def _pass(self, items: Sequence[TokenisedText]) -> Iterator[Encoded]:
+        """One network call over texts of about one length."""
+        ids, mask, cases = pad(items)
+        self._request.infer({"input_ids": ids, "attention_mask": mask, "token_type_ids": cases})
+        themes, sentiment, severity, names = (
+            np.array(self._request.get_tensor(output).data, dtype=np.float32)
+            for output in ("themes", "sentiment", "severity", "names")
+        )
+        for row, item in enumerate(items):
+            yield Encoded(themes[row], sentiment[row], float(severity[row]), name_words(item, names[row]))
+
+
+def _compile(path: Path, threads: int, precision: str) -> Any:
+    """The OpenVINO network on the CPU, tuned for throughput of whole batches; no cache on disk, no telemetry."""
+    if not path.is_file():
+        message = (
+            f"no model in {path.parent}: {path.name} is missing; run `make train` or restore it from the repository"
+        )
+        raise ModelError(message)
+    options = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": precision}
+    return openvino.Core().compile_model(path, "CPU", options)
+
+
+def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Groups text indices by length so that texts times padded length stays within the budget; longest first."""
+    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
+    at = 0
+    while at < len(order):
+        size = max(1, budget // max(1, lengths[order[at]]))
+        yield order[at : at + size]
+        at += size
+
+
+def pad(items: Sequence[TokenisedText]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Token ids, attention mask and case classes, each (texts, longest)."""
+    shape = (len(items), max(len(item.ids) for item in items))
+    ids, mask, cases = (np.zeros(shape, dtype=np.int64) for _ in range(3))
+    for row, item in enumerate(items):
+        length = len(item.ids)
+        ids[row, :length], mask[row, :length], cases[row, :length] = item.ids, 1, item.cases
+    return ids, mask, cases
+
+
+def name_words(item: TokenisedText, probabilities: NDArray[np.float32]) -> list[tuple[int, int, float]]:
+    """The words with P(name) at or above the floor; a word's probability is that of its most name-like token."""
+    best: dict[int, float] = {}
+    tokens = probabilities[item.lead : item.lead + len(item.token_words)]
+    for position in np.flatnonzero(tokens >= NAME_FLOOR):
+        word = item.token_words[position]
+        if word >= 0:
+            best[word] = max(best.get(word, 0.0), float(tokens[position]))
+    return [(*item.words[word], best[word]) for word in sorted(best)]
