@@ -1,0 +1,1 @@
+"""Everything that puts services together: the `heed` command and the one-process trial stack."""

@@ -1,0 +1,1 @@
+"""What every Heed service shares: events, topics, the consumer, the publisher, settings, telemetry."""

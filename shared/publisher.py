@@ -1,0 +1,108 @@
+"""Sends events and waits until the brokers have them: acks=all, idempotent on Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from shared.cloudevents import Headers, encode
+from shared.errors import InvalidRecord, TransientFault
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from shared.events import Event
+    from shared.settings import ServiceSettings
+    from shared.topics import Topic
+
+LARGEST_RECORD = 1024 * 1024
+"""Bytes; Kafka's own default for a topic's `max.message.bytes`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What goes onto a topic, in bytes."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = field(default_factory=list)
+
+
+class Publisher(Protocol):
+    """What a service needs of Kafka to send; a component test hands in one that remembers."""
+
+    async def send(self, records: Sequence[Record]) -> None:
+        """Return once every record is acknowledged by all in-sync replicas.
+
+        Raises:
+            TransientFault: at least one was not; sending all again is safe, readers are idempotent.
+            InvalidRecord: one is larger than the topic takes; none of the later ones was sent.
+        """
+
+
+def record(topic: Topic, event: Event, source: str, traceparent: str | None = None, **parts: str) -> Record:
+    """An event as a record for `topic`; `parts` fill a family's name."""
+    key, value, headers = encode(event, f"/heed/{source}", traceparent)
+    return Record(topic.named(**parts), key, value, headers)
+
+
+class KafkaPublisher:
+    """The one producer of a process."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+
+    async def send(self, records: Sequence[Record]) -> None:
+        """See `Publisher.send`."""
+        acknowledgements: list[asyncio.Future[object]] = []
+        try:
+            for item in records:
+                acknowledgements.append(  # noqa: PERF401 - each send may wait for room in the buffer
+                    await self._producer.send(item.topic, item.value, key=item.key, headers=item.headers)
+                )
+            await asyncio.gather(*acknowledgements)
+        except MessageSizeTooLargeError:
+            raise InvalidRecord("record_too_large") from None
+        except KafkaError as error:
+            raise TransientFault(f"Kafka did not take a record: {type(error).__name__}; is the broker up?") from error
+        finally:
+            # Those that failed beside the first are told by it; asking each keeps asyncio from logging them as lost.
+            for acknowledgement in acknowledgements:
+                if acknowledgement.done() and not acknowledgement.cancelled():
+                    acknowledgement.exception()
+
+
+@asynccontextmanager
+async def running_publisher(settings: ServiceSettings, client_id: str) -> AsyncIterator[KafkaPublisher]:
+    """Connect the process's producer; on the way out, flush and close it.
+
+    Raises:
+        TransientFault: no broker answers.
+    """
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        client_id=client_id,
+        acks="all",
+        enable_idempotence=settings.kafka_idempotence,
+        linger_ms=2,
+        max_batch_size=256 * 1024,
+        max_request_size=LARGEST_RECORD,
+    )
+    try:
+        await producer.start()
+    except KafkaError as error:
+        await producer.stop()
+        raise TransientFault(
+            f"no Kafka broker answers at {settings.kafka_bootstrap} ({type(error).__name__}); "
+            "check HEED_KAFKA_BOOTSTRAP and that the broker is up"
+        ) from error
+    try:
+        yield KafkaPublisher(producer)
+    finally:
+        await producer.stop()

@@ -1,0 +1,62 @@
+"""Settings that every service shares, one style: `HEED_…` variables, read only by a service's `__main__`."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import UsageError
+
+S = TypeVar("S", bound="ServiceSettings")
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+def _strong(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < 32:
+        raise ValueError("must be at least 32 characters; `openssl rand -hex 32` makes one")
+    return secret
+
+
+Secret = Annotated[SecretStr, AfterValidator(_strong)]
+"""A key of at least 32 characters."""
+
+
+class ServiceSettings(BaseSettings):
+    """What a service needs to reach Kafka, report on itself and stop in time."""
+
+    model_config = SettingsConfigDict(env_prefix="HEED_", frozen=True, extra="ignore")
+
+    kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, comma-separated.")
+    kafka_idempotence: bool = Field(True, description="Idempotent producer; off only for the embedded broker.")
+    kafka_gap_guard: bool = Field(False, description="Seek back over offset gaps; on only for the embedded broker.")
+    batch_records: int = Field(256, ge=1, le=10_000, description="Records handled together at most.")
+    batch_timeout_ms: int = Field(20, ge=1, le=10_000, description="How long a poll waits for records.")
+    commit_timeout: Seconds = Field(10.0, description="Seconds an offset commit may take.")
+    backoff_initial: Seconds = Field(0.2, description="Seconds before the first retry of a transient fault.")
+    backoff_max: Seconds = Field(10.0, description="Seconds between retries at most.")
+    give_back_after: Seconds = Field(120.0, description="Seconds of retries before a batch is polled anew.")
+    dead_letter_share: float = Field(0.5, gt=0, le=1, description="Share of dead letters that stops a consumer.")
+    dead_letter_window: int = Field(200, ge=1, description="Newest records that the share is measured over.")
+    http_host: str = Field("127.0.0.1", description="Address that HTTP (health, and the service's own) binds to.")
+    http_port: int = Field(8080, ge=0, le=65_535, description="Port of the same.")
+    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe log level.")
+    otlp_endpoint: str | None = Field(None, description="OTLP/HTTP endpoint for traces and metrics; none: no export.")
+
+
+def load(model: type[S], **given: object) -> S:
+    """Read settings from the environment; `given` wins.
+
+    Raises:
+        UsageError: naming the variables that are wrong, without their values.
+    """
+    try:
+        return model(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"HEED_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False)
+        )
+        raise UsageError(f"settings refused: {wrong}") from None

@@ -1,0 +1,181 @@
+"""The topic registry as data: who writes a topic, who reads it, how it is keyed and how long it is kept.
+
+Nothing else in Heed spells a topic's name. `deploy` creates topics from it, the README's table is checked against it,
+and every service takes its names from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from shared.events import (
+    FeedbackAnalysed,
+    FeedbackSubmitted,
+    FeedbackSummarised,
+    FeedbackUrgent,
+    FeedbackWithdrawn,
+)
+from shared.summaries import LearningSummary
+
+if TYPE_CHECKING:
+    from shared.events import Event
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+class Cleanup(StrEnum):
+    """Kafka's two ways of forgetting."""
+
+    DELETE = "delete"
+    COMPACT = "compact"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic, or one family of topics where the name holds `{team_id}`.
+
+    Attributes:
+        event: the model of its values; None for dead letters, which keep whatever bytes arrived.
+        key: what the partition key is, in words.
+        retention_ms: how long a record is kept; None where compaction keeps the newest for ever.
+        restricted: holds a patient's own words or points at a person: access by name only.
+    """
+
+    name: str
+    description: str
+    event: type[Event] | None
+    key: str
+    producers: tuple[str, ...]
+    consumers: tuple[str, ...]
+    partitions: int
+    retention_ms: int | None
+    cleanup: Cleanup = Cleanup.DELETE
+    restricted: bool = False
+
+    def named(self, **parts: str) -> str:
+        """The name of one topic of a family."""
+        return self.name.format(**parts)
+
+    @property
+    def is_family(self) -> bool:
+        """Whether the name holds a placeholder."""
+        return "{" in self.name
+
+    def creation_settings(self) -> dict[str, str]:
+        """Kafka's per-topic settings."""
+        settings = {"cleanup.policy": self.cleanup.value}
+        if self.retention_ms is not None:
+            settings["retention.ms"] = str(self.retention_ms)
+        return settings
+
+
+FEEDBACK_SUBMITTED = Topic(
+    name="feedback-submitted",
+    description="Raw feedback as accepted: a patient's own words, for the analysis service only.",
+    event=FeedbackSubmitted,
+    key="feedback_id",
+    producers=("gateway",),
+    consumers=("analysis",),
+    partitions=6,
+    retention_ms=7 * DAY_MS,
+    restricted=True,
+)
+FEEDBACK_ANALYSED = Topic(
+    name="feedback-analysed",
+    description="What the model read: redacted text, sentiment, themes, severity.",
+    event=FeedbackAnalysed,
+    key="feedback_id",
+    producers=("analysis",),
+    consumers=("learning", "gateway"),
+    partitions=6,
+    retention_ms=30 * DAY_MS,
+)
+FEEDBACK_URGENT = Topic(
+    name="feedback-urgent",
+    description="Feedback that a named role should look at today; reasons, never words.",
+    event=FeedbackUrgent,
+    key="organisation",
+    producers=("analysis",),
+    consumers=(),
+    partitions=3,
+    retention_ms=30 * DAY_MS,
+    restricted=True,
+)
+FEEDBACK_WITHDRAWN = Topic(
+    name="feedback-withdrawn",
+    description="Feedback that its submitter took back: forget it.",
+    event=FeedbackWithdrawn,
+    key="feedback_id",
+    producers=("gateway",),
+    consumers=("learning",),
+    partitions=3,
+    retention_ms=30 * DAY_MS,
+)
+FEEDBACK_SUMMARISED = Topic(
+    name="feedback-summarised",
+    description="Which feedback a published summary includes, so that its receipt can say so.",
+    event=FeedbackSummarised,
+    key="team:period",
+    producers=("learning",),
+    consumers=("gateway",),
+    partitions=3,
+    retention_ms=30 * DAY_MS,
+    restricted=True,
+)
+LEARNING_SUMMARIES = Topic(
+    name="learning-summaries",
+    description="Every team's summary of every period, newest revision.",
+    event=LearningSummary,
+    key="team:period",
+    producers=("learning",),
+    consumers=(),
+    partitions=3,
+    retention_ms=None,
+    cleanup=Cleanup.COMPACT,
+)
+TEAM_SUMMARIES = Topic(
+    name="team-{team_id}-summaries",
+    description="One team's summaries, for that team to subscribe to.",
+    event=LearningSummary,
+    key="period",
+    producers=("learning",),
+    consumers=(),
+    partitions=1,
+    retention_ms=None,
+    cleanup=Cleanup.COMPACT,
+)
+
+
+def _dead_letters(service: str, *, restricted: bool) -> Topic:
+    days = 7 if restricted else 30
+    return Topic(
+        name=f"{service}-dlq",
+        description=f"Records that {service} could not read: original bytes, position and reason; see `heed dlq`.",
+        event=None,
+        key="as it was",
+        producers=(service,),
+        consumers=(),
+        partitions=1,
+        retention_ms=days * DAY_MS,
+        restricted=restricted,
+    )
+
+
+DEAD_LETTERS = {
+    "gateway": _dead_letters("gateway", restricted=False),
+    "analysis": _dead_letters("analysis", restricted=True),
+    "learning": _dead_letters("learning", restricted=False),
+}
+
+TOPICS: tuple[Topic, ...] = (
+    FEEDBACK_SUBMITTED,
+    FEEDBACK_ANALYSED,
+    FEEDBACK_URGENT,
+    FEEDBACK_WITHDRAWN,
+    FEEDBACK_SUMMARISED,
+    LEARNING_SUMMARIES,
+    TEAM_SUMMARIES,
+    *DEAD_LETTERS.values(),
+)
