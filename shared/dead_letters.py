@@ -1,0 +1,42 @@
+"""What a dead letter looks like: the record as it was, and why and from where it came."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from shared.publisher import Record
+
+if TYPE_CHECKING:
+    from aiokafka import ConsumerRecord
+
+    from shared.topics import Topic
+
+PREFIX = "heed-dlq-"
+SERVICE = f"{PREFIX}service"
+REASON = f"{PREFIX}reason"
+TOPIC = f"{PREFIX}topic"
+PARTITION = f"{PREFIX}partition"
+OFFSET = f"{PREFIX}offset"
+TIME = f"{PREFIX}time"
+
+
+def dead_letter(to: Topic, service: str, record: ConsumerRecord[bytes, bytes], reason: str) -> Record:
+    """The original key, bytes and headers, then ours; those of an earlier death are dropped.
+
+    Args:
+        to: the service's dead-letter topic.
+        service: who could not read it.
+        record: as it came.
+        reason: a code; never content.
+    """
+    headers = [(name, value) for name, value in record.headers if not name.startswith(PREFIX)]
+    headers += [
+        (SERVICE, service.encode()),
+        (REASON, reason.encode()),
+        (TOPIC, record.topic.encode()),
+        (PARTITION, str(record.partition).encode()),
+        (OFFSET, str(record.offset).encode()),
+        (TIME, datetime.now(UTC).isoformat().encode()),
+    ]
+    return Record(to.name, record.key, record.value, headers)

@@ -1,0 +1,167 @@
+"""Starts a service from its environment and serves its HTTP side: one `__main__` for the whole house."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import uvicorn
+
+from shared import telemetry
+from shared.consumer import consuming
+from shared.errors import HeedError, TransientFault, UsageError
+from shared.publisher import running_publisher
+from shared.settings import ServiceSettings, load
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
+
+    from shared.consumer import BatchConsumer, _Loop
+    from shared.publisher import Publisher
+
+    Scope = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+    AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+S = TypeVar("S", bound=ServiceSettings)
+
+AWAY_LIMIT = 30.0
+"""Seconds of one transient fault after which a service calls itself not ready."""
+
+START_LIMIT = 60.0
+"""Seconds that a starting service waits for its broker and its database."""
+
+
+@dataclass(slots=True)
+class Running:
+    """A service at work.
+
+    Attributes:
+        consumers: what it reads.
+        checks: what must hold for it to be ready, beside its consumers.
+        app: its HTTP side, if it has one of its own.
+    """
+
+    consumers: Sequence[BatchConsumer[Any]] = ()
+    checks: Mapping[str, Callable[[], Awaitable[bool]]] = field(default_factory=dict)
+    app: AsgiApp | None = None
+    loop: _Loop | None = None
+
+    async def readiness(self) -> dict[str, bool]:
+        """Each check by name."""
+        results = {name: await check() for name, check in self.checks.items()}
+        if self.loop is not None:
+            results["consumer"] = self.loop.alive()
+        for consumer in self.consumers:
+            away = consumer.away_since
+            waiting = away is not None and time.monotonic() - away > AWAY_LIMIT
+            results[f"reads {consumer.topic.name}"] = not consumer.halted and not waiting
+        return results
+
+
+class HealthApp:
+    """`/health/live`: the process answers. `/health/ready`: it also gets its work done."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            return
+        if scope["path"] == "/health/live":
+            await _answer(send, 200, {"status": "ok"})
+        elif scope["path"] == "/health/ready":
+            checks = await self._running.readiness()
+            ready = all(checks.values())
+            await _answer(send, 200 if ready else 503, {"status": "ok" if ready else "not ready", "checks": checks})
+        else:
+            await _answer(send, 404, {"status": "no such page"})
+
+
+async def _answer(send: Send, status: int, body: dict[str, object]) -> None:
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+
+@asynccontextmanager
+async def at_work(
+    running: Callable[[S, Publisher], AbstractAsyncContextManager[Running]], settings: S, publisher: Publisher
+) -> AsyncIterator[Running]:
+    """Start a service and its consumer loop.
+
+    Raises:
+        TransientFault: the broker or the database does not answer.
+    """
+    async with running(settings, publisher) as service:
+        if not service.consumers:
+            yield service
+            return
+        async with consuming(service.consumers, settings) as loop:
+            service.loop = loop
+            yield service
+
+
+async def _serve(
+    name: str, settings: S, running: Callable[[S, Publisher], AbstractAsyncContextManager[Running]]
+) -> None:
+    async with (
+        running_publisher(settings, f"heed-{name}") as publisher,
+        at_work(running, settings, publisher) as service,
+    ):
+        config = uvicorn.Config(
+            service.app or HealthApp(service),
+            host=settings.http_host,
+            port=settings.http_port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+        await uvicorn.Server(config).serve()
+
+
+async def _serve_when_possible(
+    name: str, settings: S, running: Callable[[S, Publisher], AbstractAsyncContextManager[Running]]
+) -> None:
+    """Wait for broker and database while they start too; after that, their absence is an error."""
+    deadline = time.monotonic() + START_LIMIT
+    while True:
+        try:
+            return await _serve(name, settings, running)
+        except TransientFault:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(1)
+
+
+def run(name: str, settings: type[S], running: Callable[[S, Publisher], AbstractAsyncContextManager[Running]]) -> None:
+    """Run a service until SIGTERM or SIGINT; exit with 2 for wrong settings and 1 for a failure, one line each."""
+    try:
+        loaded = load(settings)
+        telemetry.configure_logging(loaded.log_level)
+        telemetry.configure(name, loaded.otlp_endpoint)
+        with asyncio.Runner(loop_factory=_event_loop) as runner:
+            runner.run(_serve_when_possible(name, loaded, running))
+    except UsageError as error:
+        sys.exit(_told(name, error, 2))
+    except HeedError as error:
+        sys.exit(_told(name, error, 1))
+
+
+def _event_loop() -> asyncio.AbstractEventLoop:
+    import uvloop  # noqa: PLC0415 - there is none for Windows
+
+    return uvloop.new_event_loop()
+
+
+def _told(name: str, error: HeedError, code: int) -> int:
+    sys.stderr.write(f"heed {name}: {error}\n")
+    return code

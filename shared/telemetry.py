@@ -1,0 +1,169 @@
+"""Every metric and attribute name once, and the few calls that services make with them.
+
+Nothing is exported until `configure` is called with an endpoint; until then each call costs next to nothing. Logs are
+one JSON object a line and carry no exception text: a message may quote the value that caused it, and that value may be
+a patient's words. What is logged of an exception is its class and where it was raised.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import Enum
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from opentelemetry import metrics, propagate, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+SCOPE = "heed"
+
+
+class MetricDefinition(NamedTuple):
+    """What an operator reads beside the number."""
+
+    name: str
+    kind: str
+    """counter | histogram | gauge."""
+    unit: str
+    description: str
+
+
+class Metric(Enum):
+    """All metrics of all services."""
+
+    RECORDS = MetricDefinition("heed.consumer.records", "counter", "{record}", "Records read, by topic and outcome.")
+    BATCH = MetricDefinition("heed.consumer.batch", "histogram", "{record}", "Records handled together.")
+    BATCH_SECONDS = MetricDefinition("heed.consumer.batch.duration", "histogram", "s", "Time to handle one batch.")
+    DEAD_LETTERS = MetricDefinition("heed.dead_letters", "counter", "{record}", "Dead letters, by topic and reason.")
+    RETRIES = MetricDefinition("heed.consumer.retries", "counter", "{retry}", "Retries of a transient fault.")
+    HALTED = MetricDefinition("heed.consumer.halted", "gauge", "1", "1 while the dead-letter breaker is open.")
+    GAPS = MetricDefinition("heed.consumer.gaps", "counter", "{gap}", "Offset gaps sought back over.")
+
+
+@cache
+def _instrument(metric: Metric) -> metrics.Counter | metrics.Histogram | metrics._Gauge:
+    meter = metrics.get_meter(SCOPE)
+    name, kind, unit, description = metric.value
+    if kind == "counter":
+        return meter.create_counter(name, unit, description)
+    if kind == "histogram":
+        return meter.create_histogram(name, unit, description)
+    return meter.create_gauge(name, unit, description)
+
+
+def count(metric: Metric, amount: int = 1, attributes: Mapping[str, str] | None = None) -> None:
+    """Add to a counter."""
+    instrument = _instrument(metric)
+    assert isinstance(instrument, metrics.Counter), f"{metric.name} is no counter"
+    instrument.add(amount, attributes)
+
+
+def record(metric: Metric, value: float, attributes: Mapping[str, str] | None = None) -> None:
+    """Put one value into a histogram."""
+    instrument = _instrument(metric)
+    assert isinstance(instrument, metrics.Histogram), f"{metric.name} is no histogram"
+    instrument.record(value, attributes)
+
+
+def measure(metric: Metric, value: float, attributes: Mapping[str, str] | None = None) -> None:
+    """Set a gauge."""
+    instrument = _instrument(metric)
+    assert isinstance(instrument, metrics._Gauge), f"{metric.name} is no gauge"
+    instrument.set(value, attributes)
+
+
+def configure(service: str, endpoint: str | None) -> None:
+    """Export traces and metrics over OTLP/HTTP to `endpoint`; without one, do nothing."""
+    if endpoint is None:
+        return
+    # Imported here: the exporter is only needed, and only paid for, where there is somewhere to export to.
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+
+    resource = Resource.create({"service.name": f"heed-{service}"})
+    traces = TracerProvider(resource=resource)
+    traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")))
+    trace.set_tracer_provider(traces)
+    reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{endpoint.rstrip('/')}/v1/metrics"))
+    metrics.set_meter_provider(MeterProvider(resource=resource, metric_readers=[reader]))
+
+
+@contextmanager
+def process_spans(topic: str, traceparents: Sequence[str | None]) -> Iterator[list[str | None]]:
+    """One span for each record of a batch, each a child of the trace that its record carries.
+
+    Yields:
+        For each record the `traceparent` to send on with what comes of it.
+    """
+    if not isinstance(trace.get_tracer_provider(), TracerProvider):
+        yield list(traceparents)
+        return
+    tracer = trace.get_tracer(SCOPE)
+    spans = [
+        tracer.start_span(
+            f"process {topic}",
+            context=propagate.extract({"traceparent": parent} if parent else {}),
+            kind=SpanKind.CONSUMER,
+            attributes={"messaging.system": "kafka", "messaging.destination.name": topic},
+        )
+        for parent in traceparents
+    ]
+    try:
+        yield [_traceparent(span) for span in spans]
+    finally:
+        for span in spans:
+            span.end()
+
+
+def _traceparent(span: trace.Span) -> str | None:
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier, trace.set_span_in_context(span))
+    return carrier.get("traceparent")
+
+
+class _JsonFormatter(logging.Formatter):
+    """One JSON object a line; of an exception its class and its frames, never its text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        context = trace.get_current_span().get_span_context()
+        if context.is_valid:
+            entry["trace_id"] = trace.format_trace_id(context.trace_id)
+        if record.exc_info and record.exc_info[1] is not None:
+            error = record.exc_info[1]
+            frames = traceback.extract_tb(error.__traceback__)
+            entry["exception"] = type(error).__name__
+            entry["frames"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-8:]]
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def configure_logging(level: str) -> None:
+    """Send every log line of the process to stderr as JSON."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonFormatter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "faststream"):
+        logger = logging.getLogger(name)
+        logger.handlers = []
+        logger.propagate = True
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
