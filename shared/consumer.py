@@ -24,7 +24,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
-from faststream.kafka.message import KafkaAckableMessage, KafkaMessage
+from faststream.kafka import TopicPartition as Partition
+from faststream.kafka.message import FAKE_CONSUMER, KafkaAckableMessage, KafkaMessage
 
 from shared import telemetry
 from shared.breaker import DeadLetterBreaker
@@ -34,7 +35,6 @@ from shared.errors import InvalidRecord, TransientFault
 from shared.events import Event
 from shared.gaps import GapGuard
 from shared.telemetry import Metric
-from shared.topics import DEAD_LETTERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -133,7 +133,7 @@ class BatchConsumer(Generic[E]):
         if self._breaker.would_open(good, len(bad)):
             self._halt(len(bad), len(records))
         if bad:
-            letters = [dead_letter(DEAD_LETTERS[self.service], self.service, record, reason) for record, reason in bad]
+            letters = [dead_letter(self.service, self.topic, record, reason) for record, reason in bad]
             await self._persist(lambda: self._publisher.send(letters))
         self._breaker.note(good, len(bad))
         self._count(good, [reason for _, reason in bad], time.monotonic() - started)
@@ -159,18 +159,27 @@ class BatchConsumer(Generic[E]):
         """Run the effect; return the records that it can never be run on."""
         if not items:
             return []
+        reason = await self._refusal(items)
+        if reason is None:
+            return []
+        if len(items) > 1:
+            middle = len(items) // 2
+            return await self._apply(items[:middle]) + await self._apply(items[middle:])
+        log.warning("record %s refused: %s", _place(items[0].record), reason)
+        return [(items[0].record, reason)]
+
+    async def _refusal(self, items: list[_Item[E]]) -> str | None:
+        """Why the effect cannot be run on these, or None once it was."""
         try:
             await self._persist(lambda: self._effect([item.delivery for item in items]))
         except (_GiveBack, asyncio.CancelledError):
             raise
-        except Exception as error:
-            if len(items) > 1:
-                middle = len(items) // 2
-                return await self._apply(items[:middle]) + await self._apply(items[middle:])
-            reason = error.reason if isinstance(error, InvalidRecord) else f"effect_failed:{type(error).__name__}"
-            log.warning("record refused: %s", reason, exc_info=error)
-            return [(items[0].record, reason)]
-        return []
+        except InvalidRecord as refused:
+            return refused.reason
+        except Exception as error:  # noqa: BLE001 - see below
+            # Whatever it is, one record is to blame until the culprit stands alone. The error's text may quote it.
+            return f"effect_failed:{type(error).__name__}"
+        return None
 
     async def _persist(self, attempt: Callable[[], Awaitable[None]]) -> None:
         """Try until no transient fault stands in the way, with growing pauses."""
@@ -222,19 +231,20 @@ class _Loop:
     """One consumer group member: hands each topic's records to its `BatchConsumer`, then commits."""
 
     def __init__(self, consumers: Sequence[BatchConsumer[Any]], settings: ServiceSettings) -> None:
-        self._by_topic = {consumer.topic.name: consumer for consumer in consumers}
+        self._by_topic = {settings.kafka_prefix + consumer.topic.name: consumer for consumer in consumers}
         self._settings = settings
         self._guards: dict[TopicPartition, GapGuard] = {}
         self.subscriber: BatchSubscriber | None = None
 
-    async def on_batch(self, message: KafkaMessage) -> None:
+    async def on_batch(self, records: tuple[ConsumerRecord[bytes, bytes], ...]) -> None:
         """Never raise: FastStream would swallow it and read on, past records that were not handled."""
-        kafka: AIOKafkaConsumer = message.consumer
-        assert isinstance(message.raw_message, tuple)
+        assert self.subscriber is not None
+        kafka = self.subscriber.consumer
+        assert kafka is not None
         by_partition: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = defaultdict(list)
-        for record in message.raw_message:
+        for record in records:
             by_partition[TopicPartition(record.topic, record.partition)].append(record)
-        if self._settings.kafka_gap_guard:
+        if self._settings.kafka_embedded:
             by_partition = await self._without_gaps(kafka, by_partition)
         for topic, consumer in self._by_topic.items():
             mine = {partition: records for partition, records in by_partition.items() if partition.topic == topic}
@@ -255,11 +265,13 @@ class _Loop:
             raise
         except _Halted:
             self._rewind(kafka, batch)
-            kafka.pause(*(partition for partition in kafka.assignment() if partition.topic == consumer.topic.name))
+            mine = {partition.topic for partition in batch}
+            kafka.pause(*(partition for partition in kafka.assignment() if partition.topic in mine))
         except _GiveBack:
             self._rewind(kafka, batch)
-        except Exception as error:
-            log.exception("batch of %s given back: %s", consumer.topic.name, type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - see below
+            log.error("batch of %s given back: unexpected %s", consumer.topic.name, type(error).__name__)
+            # Raised on, it would be swallowed by FastStream, and the batch lost.
             self._rewind(kafka, batch)
             await asyncio.sleep(self._settings.backoff_initial)
         else:
@@ -308,13 +320,18 @@ class _Loop:
         return any(not task.done() for task in self.subscriber.tasks)
 
 
+def _place(record: ConsumerRecord[bytes, bytes]) -> str:
+    return f"{record.topic}/{record.partition}/{record.offset}"
+
+
 async def _parse(message: tuple[ConsumerRecord[bytes, bytes], ...], _original: object) -> KafkaMessage:
     """Wrap the raw records; never raises, so that no byte can make FastStream lose a batch."""
-    return KafkaAckableMessage(raw_message=message, body=b"", consumer=None)
+    return KafkaAckableMessage(raw_message=message, body=b"", consumer=FAKE_CONSUMER)
 
 
-async def _decode(_message: KafkaMessage, _original: object) -> None:
-    """Nothing to decode: each record is validated alone, in the consumer."""
+async def _decode(message: KafkaMessage, _original: object) -> object:
+    """Hand the records on as they are: each is validated alone, in the consumer."""
+    return message.raw_message
 
 
 @asynccontextmanager
@@ -330,13 +347,22 @@ async def consuming(consumers: Sequence[BatchConsumer[Any]], settings: ServiceSe
         settings.kafka_bootstrap,
         client_id=f"heed-{service}",
         consumer_only=True,
+        apply_types=False,
         allow_auto_create_topics=False,
         graceful_timeout=15.0,
         log_level=logging.DEBUG,
     )
+    names = [settings.kafka_prefix + consumer.topic.name for consumer in consumers]
+    every_partition = [
+        Partition(name, number)
+        for name, consumer in zip(names, consumers, strict=True)
+        for number in range(consumer.topic.partitions)
+    ]
     subscriber = broker.subscriber(
-        *(consumer.topic.name for consumer in consumers),
-        group_id=service,
+        # The embedded broker has one member only, and takes five seconds to find that out: skip the group's dance.
+        *([] if settings.kafka_embedded else names),
+        partitions=every_partition if settings.kafka_embedded else (),
+        group_id=settings.kafka_prefix + service,
         batch=True,
         max_records=settings.batch_records,
         batch_timeout_ms=settings.batch_timeout_ms,
@@ -349,13 +375,7 @@ async def consuming(consumers: Sequence[BatchConsumer[Any]], settings: ServiceSe
         no_reply=True,
     )
     loop.subscriber = subscriber
-
-    @subscriber
-    async def on_batch(message: KafkaMessage) -> None:
-        assert subscriber.consumer is not None
-        message.consumer = subscriber.consumer
-        await loop.on_batch(message)
-
+    subscriber(loop.on_batch)
     try:
         await broker.start()
     except KafkaError as error:

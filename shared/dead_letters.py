@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.publisher import Record
+from shared.topics import DEAD_LETTERS
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
@@ -21,12 +22,12 @@ OFFSET = f"{PREFIX}offset"
 TIME = f"{PREFIX}time"
 
 
-def dead_letter(to: Topic, service: str, record: ConsumerRecord[bytes, bytes], reason: str) -> Record:
+def dead_letter(service: str, topic: Topic, record: ConsumerRecord[bytes, bytes], reason: str) -> Record:
     """The original key, bytes and headers, then ours; those of an earlier death are dropped.
 
     Args:
-        to: the service's dead-letter topic.
-        service: who could not read it.
+        service: who could not read it; names the dead-letter topic.
+        topic: where it was.
         record: as it came.
         reason: a code; never content.
     """
@@ -34,9 +35,9 @@ def dead_letter(to: Topic, service: str, record: ConsumerRecord[bytes, bytes], r
     headers += [
         (SERVICE, service.encode()),
         (REASON, reason.encode()),
-        (TOPIC, record.topic.encode()),
+        (TOPIC, topic.name.encode()),
         (PARTITION, str(record.partition).encode()),
         (OFFSET, str(record.offset).encode()),
         (TIME, datetime.now(UTC).isoformat().encode()),
     ]
-    return Record(to.name, record.key, record.value, headers)
+    return Record(DEAD_LETTERS[service].name, record.key, record.value, headers)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from shared.settings import ServiceSettings
     from shared.topics import Topic
 
-LARGEST_RECORD = 1024 * 1024
-"""Bytes; Kafka's own default for a topic's `max.message.bytes`."""
+LARGEST_REQUEST = 4 * 1024 * 1024
+"""Bytes. Above every topic's `max.message.bytes`, so that it is the topic that refuses a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Publisher(Protocol):
 
         Raises:
             TransientFault: at least one was not; sending all again is safe, readers are idempotent.
-            InvalidRecord: one is larger than the topic takes; none of the later ones was sent.
+            InvalidRecord: one is larger than its topic takes; the others may or may not have been sent.
         """
 
 
@@ -53,10 +53,16 @@ def record(topic: Topic, event: Event, source: str, traceparent: str | None = No
 
 
 class KafkaPublisher:
-    """The one producer of a process."""
+    """The one producer of a process.
 
-    def __init__(self, producer: AIOKafkaProducer) -> None:
+    Args:
+        producer: connected.
+        prefix: put before every topic's name; see `ServiceSettings.kafka_prefix`.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer, prefix: str = "") -> None:
         self._producer = producer
+        self._prefix = prefix
 
     async def send(self, records: Sequence[Record]) -> None:
         """See `Publisher.send`."""
@@ -64,7 +70,7 @@ class KafkaPublisher:
         try:
             for item in records:
                 acknowledgements.append(  # noqa: PERF401 - each send may wait for room in the buffer
-                    await self._producer.send(item.topic, item.value, key=item.key, headers=item.headers)
+                    await self._producer.send(self._prefix + item.topic, item.value, key=item.key, headers=item.headers)
                 )
             await asyncio.gather(*acknowledgements)
         except MessageSizeTooLargeError:
@@ -89,10 +95,10 @@ async def running_publisher(settings: ServiceSettings, client_id: str) -> AsyncI
         bootstrap_servers=settings.kafka_bootstrap,
         client_id=client_id,
         acks="all",
-        enable_idempotence=settings.kafka_idempotence,
+        enable_idempotence=not settings.kafka_embedded,
         linger_ms=2,
         max_batch_size=256 * 1024,
-        max_request_size=LARGEST_RECORD,
+        max_request_size=LARGEST_REQUEST,
     )
     try:
         await producer.start()
@@ -103,6 +109,6 @@ async def running_publisher(settings: ServiceSettings, client_id: str) -> AsyncI
             "check HEED_KAFKA_BOOTSTRAP and that the broker is up"
         ) from error
     try:
-        yield KafkaPublisher(producer)
+        yield KafkaPublisher(producer, settings.kafka_prefix)
     finally:
         await producer.stop()

@@ -30,8 +30,13 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HEED_", frozen=True, extra="ignore")
 
     kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, comma-separated.")
-    kafka_idempotence: bool = Field(True, description="Idempotent producer; off only for the embedded broker.")
-    kafka_gap_guard: bool = Field(False, description="Seek back over offset gaps; on only for the embedded broker.")
+    kafka_prefix: str = Field(
+        "", pattern=r"^[a-z0-9-]*$", description="Before every topic and group, so that installations can share Kafka."
+    )
+    kafka_embedded: bool = Field(
+        False,
+        description="The broker is the trial stack's: no idempotent producer, one member, offset gaps sought back.",
+    )
     batch_records: int = Field(256, ge=1, le=10_000, description="Records handled together at most.")
     batch_timeout_ms: int = Field(20, ge=1, le=10_000, description="How long a poll waits for records.")
     commit_timeout: Seconds = Field(10.0, description="Seconds an offset commit may take.")

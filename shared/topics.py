@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shared.events import Event
 
 DAY_MS = 24 * 60 * 60 * 1000
+MEBIBYTE = 1024 * 1024
 
 
 class Cleanup(StrEnum):
@@ -53,6 +54,8 @@ class Topic:
     retention_ms: int | None
     cleanup: Cleanup = Cleanup.DELETE
     restricted: bool = False
+    largest_record: int = MEBIBYTE
+    """Bytes; Kafka's `max.message.bytes`."""
 
     def named(self, **parts: str) -> str:
         """The name of one topic of a family."""
@@ -65,7 +68,7 @@ class Topic:
 
     def creation_settings(self) -> dict[str, str]:
         """Kafka's per-topic settings."""
-        settings = {"cleanup.policy": self.cleanup.value}
+        settings = {"cleanup.policy": self.cleanup.value, "max.message.bytes": str(self.largest_record)}
         if self.retention_ms is not None:
             settings["retention.ms"] = str(self.retention_ms)
         return settings
@@ -160,6 +163,7 @@ def _dead_letters(service: str, *, restricted: bool) -> Topic:
         partitions=1,
         retention_ms=days * DAY_MS,
         restricted=restricted,
+        largest_record=2 * MEBIBYTE,  # whatever its source topic took, and our headers
     )
 
 
