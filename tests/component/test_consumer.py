@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.cloudevents import encode
+from shared.consumer import BatchConsumer, Delivery, _GiveBack, _Halted
+from shared.errors import InvalidRecord, TransientFault
+from shared.publisher import Record
+from shared.settings import ServiceSettings
+from shared.topics import FEEDBACK_SUBMITTED
+from tests.doubles import RememberingPublisher, consumed, submitted
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from aiokafka import ConsumerRecord
+
+    from shared.events import FeedbackSubmitted
+
+SECRET = "planted words of a patient"
+QUICK = ServiceSettings(backoff_initial=0.001, backoff_max=0.002, give_back_after=0.2)
+
+
+def consumer(
+    effect: Callable[[Sequence[Delivery[FeedbackSubmitted]]], Awaitable[None]],
+    publisher: RememberingPublisher,
+    settings: ServiceSettings = QUICK,
+) -> BatchConsumer[FeedbackSubmitted]:
+    return BatchConsumer(
+        service="analysis", topic=FEEDBACK_SUBMITTED, effect=effect, publisher=publisher, settings=settings
+    )
+
+
+def batch(size: int, bad: Sequence[int] = ()) -> list[ConsumerRecord[bytes, bytes]]:
+    """Records 0 … size-1; those in `bad` carry the planted words, which the tests' effects trip over."""
+    records = []
+    for number in range(size):
+        event = submitted(number, text=SECRET if number in bad else "Kind staff.")
+        records.append(consumed(Record("feedback-submitted", *encode(event, "/heed/test")), offset=number))
+    return records
+
+
+async def test_exactly_the_culprits_are_dead_lettered_and_every_neighbour_is_done() -> None:
+    done: set[str] = set()
+    publisher = RememberingPublisher()
+
+    async def effect(deliveries: Sequence[Delivery[FeedbackSubmitted]]) -> None:
+        if any(delivery.event.text == SECRET for delivery in deliveries):
+            raise ValueError(SECRET)
+        done.update(str(delivery.event.feedback_id) for delivery in deliveries)
+
+    records = batch(40, bad=[3, 4, 39])
+    await consumer(effect, publisher).handle(records)
+
+    assert len(done) == 37
+    letters = publisher.on("analysis-dlq")
+    assert [letter.value for letter in letters] == [records[index].value for index in (3, 4, 39)]
+
+
+async def test_a_dead_letter_keeps_bytes_key_headers_and_position() -> None:
+    publisher = RememberingPublisher()
+
+    async def effect(_: Sequence[Delivery[FeedbackSubmitted]]) -> None:
+        raise InvalidRecord("no_good")
+
+    record = consumed(
+        Record("feedback-submitted", b"k", b"\x00\xff", [("x", b"\xfe"), ("heed-dlq-reason", b"old")]), offset=7
+    )
+    await consumer(effect, publisher).handle([record])
+
+    (letter,) = publisher.sent
+    assert (letter.topic, letter.key, letter.value) == ("analysis-dlq", b"k", b"\x00\xff")
+    headers = dict(letter.headers)
+    assert headers["x"] == b"\xfe"
+    assert headers["heed-dlq-reason"] == b"header_not_utf8"
+    assert (headers["heed-dlq-topic"], headers["heed-dlq-partition"], headers["heed-dlq-offset"]) == (
+        b"feedback-submitted",
+        b"0",
+        b"7",
+    )
+    assert [name for name, _ in letter.headers].count("heed-dlq-reason") == 1
+
+
+async def test_a_record_under_another_key_is_refused() -> None:
+    publisher = RememberingPublisher()
+
+    async def effect(_: Sequence[Delivery[FeedbackSubmitted]]) -> None:
+        raise AssertionError("must not run")
+
+    _, value, headers = encode(submitted(), "/heed/test")
+    await consumer(effect, publisher).handle([consumed(Record("feedback-submitted", b"other", value, headers))])
+    assert dict(publisher.sent[0].headers)["heed-dlq-reason"] == b"key_mismatch"
+
+
+async def test_a_transient_fault_is_waited_out_and_nothing_is_dead_lettered() -> None:
+    publisher = RememberingPublisher()
+    calls = 0
+
+    async def effect(_: Sequence[Delivery[FeedbackSubmitted]]) -> None:
+        nonlocal calls
+        calls += 1
+        if calls < 4:
+            raise TransientFault("away")
+
+    await consumer(effect, publisher).handle(batch(3))
+    assert calls == 4
+    assert publisher.sent == []
+
+
+async def test_a_fault_that_lasts_gives_the_batch_back() -> None:
+    async def effect(_: Sequence[Delivery[FeedbackSubmitted]]) -> None:
+        raise TransientFault("away")
+
+    subject = consumer(effect, RememberingPublisher())
+    with pytest.raises(_GiveBack):
+        await subject.handle(batch(3))
+    assert subject.away_since is not None
+
+
+async def test_a_stopping_service_does_not_wait_for_the_fault_to_pass() -> None:
+    async def effect(_: Sequence[Delivery[FeedbackSubmitted]]) -> None:
+        raise TransientFault("away")
+
+    subject = consumer(effect, RememberingPublisher(), ServiceSettings(backoff_initial=60))
+    subject.stopping.set()
+    with pytest.raises(_GiveBack):
+        await subject.handle(batch(1))
+
+
+async def test_dead_letters_wait_for_their_topic() -> None:
+    publisher = RememberingPublisher(away=3)
+
+    async def effect(_: Sequence[Delivery[FeedbackSubmitted]]) -> None:
+        raise ValueError
+
+    await consumer(effect, publisher).handle(batch(1))
+    assert len(publisher.sent) == 1
+
+
+async def test_the_breaker_keeps_a_bad_topic_out_of_the_dead_letters() -> None:
+    publisher = RememberingPublisher()
+
+    async def effect(_: Sequence[Delivery[FeedbackSubmitted]]) -> None:
+        raise ValueError
+
+    subject = consumer(effect, publisher, ServiceSettings(dead_letter_window=40, dead_letter_share=0.5))
+    with pytest.raises(_Halted):
+        await subject.handle(batch(20))
+    assert subject.halted
+    assert publisher.sent == []
+
+
+async def test_no_words_reach_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def effect(_: Sequence[Delivery[FeedbackSubmitted]]) -> None:
+        raise ValueError(SECRET)
+
+    with caplog.at_level(logging.DEBUG):
+        await consumer(effect, RememberingPublisher()).handle(batch(2, bad=[0, 1]))
+    assert "effect_failed:ValueError" in caplog.text
+    assert SECRET not in caplog.text
