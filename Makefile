@@ -1,0 +1,82 @@
+# Needs python3 (3.11 or newer, with its venv module) and make. Everything else lands in .cache and .venv here.
+PYTHON ?= python3
+TOOLS := .cache/tools
+UV := $(TOOLS)/bin/uv
+BIN := .venv/bin
+PIP_INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+# A venv that happens to be active elsewhere must not draw our packages to itself.
+unexport VIRTUAL_ENV
+export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
+
+.DEFAULT_GOAL := help
+.PHONY: help setup format lint types test test-unit test-integration test-real demo up bench train requirements
+
+help: ## What can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+
+$(UV): requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "heed: $(PYTHON) is too old; Heed needs Python 3.11 or newer (make PYTHON=python3.12 …)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(TOOLS) \
+		|| { echo "heed: $(PYTHON) has no venv module; install it (Debian: python3-venv)" >&2; exit 1; }
+	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(BIN)/python: $(UV)
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	@touch $@
+
+.venv/.trial: $(BIN)/python requirements/trial.txt requirements/build.txt pyproject.toml
+	@echo "heed: installing the trial stack" >&2
+	@$(PIP_INSTALL) --require-hashes -r requirements/trial.txt -r requirements/build.txt
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: .venv/.trial requirements/dev.txt
+	@echo "heed: installing the development tools" >&2
+	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+setup: .venv/.dev ## Install everything that development needs into .venv
+
+format: .venv/.dev ## Format the code
+	$(BIN)/ruff check --quiet --fix-only .
+	$(BIN)/ruff format .
+
+lint: .venv/.dev ## Check style and the walls between packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: .venv/.dev ## Check types
+	$(BIN)/mypy
+
+test: .venv/.dev ## Unit, contract, component and integration tests on the embedded stack
+	$(BIN)/pytest -n 2 --dist loadscope
+
+test-unit: .venv/.dev ## The fast ones only
+	$(BIN)/pytest tests/unit tests/contract tests/component
+
+test-integration: .venv/.dev ## Integration tests on the embedded stack
+	$(BIN)/pytest -n 2 --dist loadscope tests/integration
+
+test-real: .venv/.dev ## The same integration tests on Apache Kafka, MinIO and PostgreSQL
+	$(BIN)/python -m tests.servers prepare
+	HEED_TEST_STAGE=real $(BIN)/pytest tests/integration
+
+demo: .venv/.trial ## The whole pipeline on the bundled sample; ends with a team's page
+	@$(BIN)/heed demo --once
+
+up: .venv/.trial ## Serve the trial stack until Ctrl-C
+	@$(BIN)/heed up
+
+bench: .venv/.dev ## Measure; writes build/bench.json
+	$(BIN)/python -m tests.bench
+
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+requirements: $(UV) ## Pin every extra anew, with hashes: one version of a package in the whole house
+	for name in uv build; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt; done
+	$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
+	for extra in gateway analysis learning trial; do \
+		$(COMPILE) pyproject.toml --extra $$extra --constraint requirements/dev.txt -o requirements/$$extra.txt; \
+	done
