@@ -190,8 +190,8 @@ def test_encodings(write: Write, encoding: str) -> None:
 
 def test_windows_1252_is_read_with_a_note(write: Write) -> None:
     notes: list[str] = []
-    content = f"{HEADER}\n{ROW.replace('Kind', 'Café’s')}\n".encode("cp1252") + ROW.replace("R1-", "é-").encode()
-    assert outcome(write(content), note=notes.append) == [(2, "Café’s staff"), (3, "Kind staff")]
+    content = f"{HEADER}\n{ROW.replace('Kind', 'Café£')}\n".encode("cp1252") + ROW.replace("R1-", "é-").encode()
+    assert outcome(write(content), note=notes.append) == [(2, "Café£ staff"), (3, "Kind staff")]
     assert len(notes) == 1
     assert "1 lines are not valid UTF-8" in notes[0]
 
