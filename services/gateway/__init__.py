@@ -1,0 +1,1 @@
+"""Takes feedback in, makes it durable, and hands it on to Kafka."""

@@ -1,0 +1,138 @@
+"""Wires the gateway: database, relay, purge, consumers and HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from services.gateway.api import build_app
+from services.gateway.handlers import Gateway
+from services.gateway.integrations import Keys
+from services.gateway.outbox import Outbox
+from services.gateway.pseudonyms import Pseudonyms
+from services.gateway.purge import purge_for_ever
+from services.gateway.relay import Relay
+from services.gateway.store import FeedbackStore
+from shared.consumer import BatchConsumer, Delivery
+from shared.database import engine, is_up, migrate
+from shared.errors import TransientFault
+from shared.service import Running
+from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_SUMMARISED
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from services.gateway.settings import GatewaySettings
+    from shared.events import FeedbackAnalysed, FeedbackSummarised
+    from shared.publisher import Publisher
+
+SCHEMA = "gateway"
+
+
+def open_database(settings: GatewaySettings) -> AsyncEngine:
+    """The gateway's engine; whoever opens it disposes of it."""
+    return engine(settings.database_url.get_secret_value(), SCHEMA, settings.gateway_database_pool)
+
+
+async def migrate_database(database: AsyncEngine) -> None:
+    """Bring schema `gateway` to the newest revision.
+
+    Raises:
+        TransientFault: the database is away.
+    """
+    await migrate(database, SCHEMA, "services.gateway:migrations")
+
+
+@asynccontextmanager
+async def running(settings: GatewaySettings, publisher: Publisher) -> AsyncIterator[Running]:
+    """The gateway at work: relay and purge run until the block ends.
+
+    Raises:
+        TransientFault: the database does not answer.
+    """
+    database = open_database(settings)
+    try:
+        await migrate_database(database)
+        async with _wired(settings, publisher, database) as service:
+            yield service
+    finally:
+        await database.dispose()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def _wired(settings: GatewaySettings, publisher: Publisher, database: AsyncEngine) -> AsyncIterator[Running]:
+    outbox, store = Outbox(database), FeedbackStore(database)
+    relay = Relay(outbox, publisher, settings, _now)
+    pseudonyms = Pseudonyms(settings.pseudonym_key.get_secret_value().encode())
+    gateway = Gateway(settings, Keys(database), store, pseudonyms, _now, relay.wake)
+    tasks = [
+        asyncio.create_task(relay.run(), name="gateway-relay"),
+        asyncio.create_task(purge_for_ever(outbox, settings, _now), name="gateway-purge"),
+    ]
+
+    async def database_up() -> bool:
+        return await is_up(database)
+
+    async def relay_alive() -> bool:
+        return not tasks[0].done()
+
+    async def outbox_moves() -> bool:
+        return await is_moving(outbox, timedelta(seconds=settings.gateway_outbox_age), _now)
+
+    service = Running(
+        consumers=_consumers(store, publisher, settings),
+        checks={"database": database_up, "relay": relay_alive, "outbox": outbox_moves},
+    )
+    service.app = build_app(gateway, service.readiness)
+    try:
+        yield service
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def is_moving(outbox: Outbox, limit: timedelta, clock: Callable[[], datetime]) -> bool:
+    """Whether no row has waited for Kafka longer than `limit`; no, too, while the database cannot tell."""
+    try:
+        oldest = await outbox.oldest()
+    except TransientFault:
+        return False
+    return oldest is None or clock() - oldest <= limit
+
+
+def _consumers(
+    store: FeedbackStore, publisher: Publisher, settings: GatewaySettings
+) -> tuple[BatchConsumer[FeedbackAnalysed], BatchConsumer[FeedbackSummarised]]:
+    async def on_feedback_analysed(deliveries: Sequence[Delivery[FeedbackAnalysed]]) -> None:
+        await store.mark_read([delivery.event for delivery in deliveries])
+
+    async def on_feedback_summarised(deliveries: Sequence[Delivery[FeedbackSummarised]]) -> None:
+        await store.mark_summarised([delivery.event for delivery in deliveries])
+
+    return (
+        BatchConsumer(
+            service="gateway",
+            topic=FEEDBACK_ANALYSED,
+            effect=on_feedback_analysed,
+            publisher=publisher,
+            settings=settings,
+        ),
+        BatchConsumer(
+            service="gateway",
+            topic=FEEDBACK_SUMMARISED,
+            effect=on_feedback_summarised,
+            publisher=publisher,
+            settings=settings,
+        ),
+    )
