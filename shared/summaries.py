@@ -1,4 +1,8 @@
-"""`LearningSummary`: the structured page of one team and one period. Rendered text comes from it, never beside it."""
+"""`LearningSummary`: the structured page of one team and one period. Rendered text comes from it, never beside it.
+
+Small numbers (privacy.md): a count of responses is rounded to 5 and only given from 10; a share is in whole percent and
+only given where both it and its remainder rest on at least 8 responses and 8 %.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,81 @@ from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, Field
 
-from shared.events import NAMESPACE, Event, Name
+from shared.events import NAMESPACE, Event, Name, _Model
+
+MINIMUM_RESPONSES = 10
+"""A period is described from this many responses."""
+
+MINIMUM_CELL = 8
+"""A share is given from this many responses, and from this many percent."""
+
+PATTERN_POINTS = 13
+"""A chart has limits from this many points (learning.md, section 1)."""
+
+RoundedCount = Annotated[int, Field(ge=MINIMUM_RESPONSES, multiple_of=5)]
+"""A count of responses, rounded to 5."""
+
+
+class Amount(_Model):
+    """How many, without telling a small number.
+
+    `few`: some, but fewer than 8 responses or under 8 %; `most`: all but so few; `share`: `percent` says it.
+    """
+
+    size: Literal["none", "few", "share", "most", "all"]
+    percent: Annotated[int, Field(ge=8, le=92)] | None = None
+
+
+class ChannelHeard(_Model):
+    """A channel that responses came through; `amount` is left out where one channel's would reveal another's."""
+
+    label: str
+    amount: Amount | None = None
+
+
+class Heard(_Model):
+    """Who we heard, and who we didn't."""
+
+    responses: RoundedCount | None
+    """None: fewer than 10."""
+    minimum_responses: int = MINIMUM_RESPONSES
+    channels: tuple[ChannelHeard, ...] = ()
+    age_unknown: Amount | None = None
+    without_words: Amount | None = None
+    other_language: Amount | None = None
+
+
+class ThemeShare(_Model):
+    """A theme, in plain words, and how many of the comments that were read raise it in this tone."""
+
+    theme: Name
+    """As the model names it."""
+    label: str
+    """Valued or could-be-better phrasing, in plain words."""
+    group: str
+    amount: Amount
+
+
+class Quote(_Model):
+    """Words that their writer agreed to share; redacted, and through the quote gate."""
+
+    text: str
+    theme: Name | None = None
+
+
+class Pattern(_Model):
+    """What the charts say. Without charts there is no icon, and no claim about change."""
+
+    icon: Literal["none"] = "none"
+    sentence: str
+    points_needed: int | None = None
+
+
+class Certainty(_Model):
+    """How sure are we."""
+
+    model_version: str | None
+    several_models: bool = False
 
 
 class LearningSummary(Event):
@@ -24,8 +102,25 @@ class LearningSummary(Event):
     period_kind: Literal["month", "quarter"] = "month"
     revision: Annotated[int, Field(ge=1)]
     generated_at: AwareDatetime
+    described: bool
+    """Whether at least 10 comments were read: only then does the page tell themes and quotes."""
+    heard: Heard
+    valued: Annotated[tuple[ThemeShare, ...], Field(max_length=3)] = ()
+    valued_quote: Quote | None = None
+    pattern: Pattern
+    told: Annotated[tuple[Quote, ...], Field(max_length=2)] = ()
+    better: Annotated[tuple[ThemeShare, ...], Field(max_length=3)] = ()
+    questions: Annotated[tuple[str, ...], Field(max_length=3)] = ()
+    certainty: Certainty
     text: str
     """The page as plain text, rendered from the fields above."""
+    markdown: str
+    """The same page as Markdown."""
+
+    @property
+    def quotes(self) -> tuple[Quote, ...]:
+        """Every quote on the page, in order."""
+        return (*((self.valued_quote,) if self.valued_quote else ()), *self.told)
 
     def key(self) -> str:
         """Compaction keeps one per team and period."""

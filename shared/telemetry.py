@@ -51,6 +51,16 @@ class Metric(Enum):
     RETRIES = MetricDefinition("heed.consumer.retries", "counter", "{retry}", "Retries of a transient fault.")
     HALTED = MetricDefinition("heed.consumer.halted", "gauge", "1", "1 while the dead-letter breaker is open.")
     GAPS = MetricDefinition("heed.consumer.gaps", "counter", "{gap}", "Offset gaps sought back over.")
+    TEXTS_READ = MetricDefinition("heed.analysis.texts", "counter", "{text}", "Texts read, by language.")
+    URGENT = MetricDefinition("heed.analysis.urgent", "counter", "{reason}", "Reasons for a person to look, by reason.")
+    REDACTIONS = MetricDefinition("heed.analysis.redactions", "counter", "{span}", "Stretches redacted, by kind.")
+    READINGS = MetricDefinition("heed.learning.readings", "counter", "{reading}", "Readings by outcome.")
+    UNROUTED = MetricDefinition("heed.learning.unrouted", "counter", "{reading}", "Readings that no team receives.")
+    SUMMARIES = MetricDefinition("heed.learning.summaries", "counter", "{summary}", "Summaries published or held.")
+    FEEDBACK = MetricDefinition("heed.gateway.feedback", "counter", "{item}", "Submissions, by outcome.")
+    OUTBOX_PUBLISHED = MetricDefinition("heed.gateway.published", "counter", "{row}", "Outbox rows that Kafka took.")
+    OUTBOX_SET_ASIDE = MetricDefinition("heed.gateway.set_aside", "counter", "{row}", "Rows never to be published.")
+    RELAY_FAULTS = MetricDefinition("heed.gateway.relay_faults", "counter", "{fault}", "Faults the relay outlived.")
 
 
 @cache

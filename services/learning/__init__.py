@@ -1,0 +1,1 @@
+"""The learning service: readings become a team's page, without naming, blaming or ranking anyone."""

@@ -1,0 +1,179 @@
+"""What may never leave: the rules of learning.md's "Forbidden", applied to every page before it is published.
+
+Our own prose is checked word by word. Names that come from the catalogue or the model (the team, its organisation, the
+model's version) and quotes are masked first: a team may be called "Top Floor Ward". Quotes are checked for what gives a
+person or another team away; see `quotes.py` for why a strong word in one is no violation. Praise and criticism go
+through the same rules. A violation names a rule and a place, never the words.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from services.learning import language, quotes, rendering, wording
+from shared.summaries import MINIMUM_RESPONSES, Amount, LearningSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+_MASK = "…"
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+_PROSE = (
+    ("ranking", language.RANKING),
+    ("comparison", language.COMPARISON),
+    ("traffic_light", language.TRAFFIC_LIGHT),
+    ("change_in_figures", language.CHANGE),
+    ("judgement", language.JUDGEMENT),
+    ("judgement", language.INSULTS),
+    ("invented_cause", language.CAUSE),
+    ("invented_action", language.ACTION),
+    ("exhortation", language.EXHORTATION),
+    ("singling_role", language.SINGLING_ROLE),
+    ("name", language.TITLED),
+    ("contact_or_placeholder", language.CONTACT),
+    ("small_count", language.SMALL_COUNT),
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Violation:
+    """A rule that a page breaks, and where; safe to log and to store."""
+
+    rule: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.rule} at {self.place}"
+
+
+def check(
+    summary: LearningSummary, team_names: Iterable[str] = (), allowed: Sequence[str] = ()
+) -> tuple[Violation, ...]:
+    """Everything that keeps a page from being published; nothing if it may go.
+
+    Args:
+        summary: the page, rendered.
+        team_names: of all teams; no quote may name one, and the page's own words only its own.
+        allowed: names of places that are not people's names.
+    """
+    names = tuple(team_names)
+    others = [name for name in names if name.casefold() != summary.team_name.casefold()]
+    found = {
+        *_payload(summary),
+        *_quotes(summary, names, allowed),
+        *_prose(summary, summary.text, "text", others, allowed),
+        *_prose(summary, summary.markdown, "markdown", others, allowed),
+    }
+    return tuple(sorted(found))
+
+
+def _prose(
+    summary: LearningSummary, text: str, name: str, others: Sequence[str], allowed: Sequence[str]
+) -> Iterator[Violation]:
+    if len(summary.text.split()) > rendering.MAX_WORDS:
+        yield Violation("too_long", "text")
+    numbers = _numbers(summary)
+    for index, line in enumerate(_masked(summary, text).splitlines(), start=1):
+        place = f"{name} line {index}"
+        yield from (Violation(rule, place) for rule, pattern in _PROSE if pattern.search(line))
+        if language.VERDICT_ON_CHANCE.search(line):
+            yield Violation("verdict_on_chance", place)
+        if not line.isupper() and language.capitalised_inside(line.lstrip("#-> *"), allowed):
+            yield Violation("name", place)
+        if any(re.search(rf"(?<!\w){re.escape(other)}(?!\w)", line) for other in others):
+            yield Violation("other_team", place)
+        for number in _NUMBER.findall(line):
+            if float(number) not in numbers:
+                yield Violation("number_not_in_payload", place)
+            if float(number) < 8:
+                yield Violation("small_count", place)
+
+
+def _masked(summary: LearningSummary, text: str) -> str:
+    """The text without what is not our own prose, longest first so that one name inside another goes with it."""
+    foreign = {summary.team_name, summary.organisation, summary.certainty.model_version or ""}
+    foreign |= {quote.text for quote in summary.quotes}
+    foreign |= {rendering.escaped(part) for part in foreign} | {part.upper() for part in foreign}
+    for part in sorted(filter(None, foreign), key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", _MASK, text)
+    return text
+
+
+def _numbers(summary: LearningSummary) -> set[float]:
+    """Every number that the payload holds as a number, and the year of the period."""
+    found: set[float] = {float(summary.period.year)}
+    pending: list[object] = [
+        summary.model_dump(mode="python", include={"heard", "valued", "better", "pattern", "certainty"})
+    ]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            pending += value.values()
+        elif isinstance(value, list | tuple):
+            pending += value
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found.add(float(value))
+    return found
+
+
+def _quotes(summary: LearningSummary, team_names: Sequence[str], allowed: Sequence[str]) -> Iterator[Violation]:
+    for index, quote in enumerate(summary.quotes):
+        for fault in quotes.identity_faults(quote.text, team_names, allowed):
+            yield Violation(fault, f"quote {index}")
+        if not summary.described:
+            yield Violation("quote_from_few", f"quote {index}")
+    if len({quote.text.casefold() for quote in summary.quotes}) < len(summary.quotes):
+        yield Violation("quote_repeated", "quotes")
+
+
+def _payload(summary: LearningSummary) -> Iterator[Violation]:
+    heard = summary.heard
+    if heard.responses is not None and (heard.responses < MINIMUM_RESPONSES or heard.responses % 5):
+        yield Violation("small_count", "heard.responses")
+    if (summary.described or heard.channels) and heard.responses is None:
+        yield Violation("described_from_few", "heard")
+    if (summary.valued or summary.better or summary.questions) and not summary.described:
+        yield Violation("described_from_few", "themes")
+    for place, size in _amounts(summary):
+        if not _safe(size):
+            yield Violation("small_count", place)
+    if _reveals([channel.amount for channel in heard.channels]):
+        yield Violation("revealing_cell", "heard.channels")
+    if summary.text != rendering.plain(summary) or summary.markdown != rendering.markdown(summary):
+        yield Violation("not_from_payload", "text")
+    if summary.pattern.icon == "none" and summary.pattern.sentence not in _fixed(summary):
+        yield Violation("sentence_not_fixed", "pattern.sentence")
+
+
+def _amounts(summary: LearningSummary) -> Iterator[tuple[str, Amount]]:
+    heard = summary.heard
+    for name, size in (
+        ("heard.age_unknown", heard.age_unknown),
+        ("heard.without_words", heard.without_words),
+        ("heard.other_language", heard.other_language),
+        *((f"heard.channels[{i}]", channel.amount) for i, channel in enumerate(heard.channels)),
+        *((f"valued[{i}]", share.amount) for i, share in enumerate(summary.valued)),
+        *((f"better[{i}]", share.amount) for i, share in enumerate(summary.better)),
+    ):
+        if size is not None:
+            yield name, size
+
+
+def _safe(size: Amount) -> bool:
+    if size.size != "share":
+        return size.percent is None
+    return size.percent is not None and 8 <= size.percent <= 92
+
+
+def _reveals(sizes: Sequence[Amount | None]) -> bool:
+    """Whether shares of some channels would give away the one that is hidden."""
+    told = [size for size in sizes if size is not None]
+    return bool(told) and (len(told) < len(sizes) or any(size.size in {"few", "most"} for size in told))
+
+
+def _fixed(summary: LearningSummary) -> tuple[str, ...]:
+    points = summary.pattern.points_needed
+    return (wording.TOO_FEW, wording.NO_CHARTS.format(points=points))

@@ -1,0 +1,249 @@
+"""The word lists behind the checker: what may never be said, and what gives a person away.
+
+Sources: learning.md, "Forbidden in anything published"; privacy.md, "The quote gate".
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from services.learning.wording import MONTHS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def _any(*alternatives: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{'|'.join(alternatives)})(?!\w)", re.IGNORECASE)
+
+
+RANKING = _any(
+    r"rank(?:s|ed|ing|ings)?",
+    r"best",
+    r"worst",
+    r"top",
+    r"bottom",
+    r"leagues?",
+    r"percentiles?",
+    r"quartiles?",
+    r"deciles?",
+    r"(?:above|below|better than|worse than|than) (?:the )?average",
+    r"averages?",
+    r"out-?perform\w*",
+    r"under-?perform\w*",
+    r"benchmark\w*",
+    r"leader ?boards?",
+    r"scores?",
+)
+COMPARISON = _any(
+    r"(?:other|another|neighbouring) (?:teams?|wards?|services?|hospitals?|organisations?|trusts?)",
+    r"than (?:the )?others?",
+    r"compared (?:with|to)",
+    r"in comparison",
+    r"elsewhere",
+)
+TRAFFIC_LIGHT = _any(r"red", r"amber", r"green", r"rag[- ]rat\w*", r"traffic[- ]lights?")
+CHANGE = re.compile(
+    r"(?<!\w)(?:up|down|rose|fell|risen|fallen|increased?|decreased?|dropped|grew|more|fewer|less|higher|lower)"
+    r"(?: by| from| to| than)? (?:about )?\d+(?:\.\d+)? ?(?:%|per ?cent|points?)"
+    r"|\d+(?:\.\d+)? ?(?:%|per ?cent|points?) "
+    r"(?:up|down|more|fewer|less|higher|lower|increase|decrease|rise|fall)(?!\w)"
+    r"|(?:on|than|since|from|against) (?:last|the previous) (?:month|quarter|week|year)",
+    re.IGNORECASE,
+)
+JUDGEMENT = _any(
+    r"should(?: not|n't)? have",
+    r"should of",
+    r"fail(?:s|ed|ing|ures?)?",
+    r"could(?: not|n't)? have",
+    r"could of",
+    r"ought to",
+    r"poor(?:ly)?",
+    r"unacceptable",
+    r"careless(?:ly|ness)?",
+    r"negligen(?:t|ce|tly)",
+    r"neglect(?:ed|ful)?",
+    r"blam(?:e|ed|es|ing)",
+    r"fault(?:s|y)?",
+    r"incompeten(?:t|ce)",
+    r"unprofessional",
+    r"guilty",
+    r"culprits?",
+    r"mistreat\w*",
+)
+INSULTS = _any(
+    r"useless",
+    r"lazy",
+    r"stupid",
+    r"idiots?",
+    r"disgust\w*",
+    r"disgrace\w*",
+    r"rude(?:ly|ness)?",
+    r"arrogant",
+    r"liars?",
+)
+CAUSE = _any(
+    r"because",
+    r"due to",
+    r"caused? by",
+    r"as a result of",
+    r"owing to",
+    r"thanks to",
+    r"led to",
+    r"resulted in",
+    r"the reasons? (?:is|was|for)",
+    r"explained by",
+    r"which is why",
+)
+ACTION = _any(
+    r"(?:we|the team|staff|the ward|the service) (?:have|has) (?:already )?"
+    r"(?:changed|introduced|started|stopped|put|begun|arranged|trained|hired|fixed|decided)",
+    r"(?:we|the team|staff) will",
+    r"action (?:has been )?taken",
+    r"as you asked",
+)
+EXHORTATION = _any(
+    r"must",
+    r"(?:you|staff|teams?|everyone|nurses|doctors) (?:should|need to|have to)",
+    r"try harder",
+    r"work harder",
+    r"do better",
+    r"make sure",
+    r"ensure",
+    r"zero tolerance",
+    r"keep it up",
+    r"remember to",
+    r"please",
+)
+VERDICT_ON_CHANCE = _any(
+    r"improv(?:e|ed|es|ing|ement|ements)",
+    r"worse(?:n|ned|ning)?",
+    r"deteriorat\w*",
+    r"declin\w*",
+    r"well done",
+    r"congratulat\w*",
+    r"(?:great|good|excellent) (?:job|work|result|month)",
+    r"excellent",
+    r"outstanding",
+    r"worr(?:y|ying|ied|ies)",
+    r"alarm(?:ing)?",
+    r"concern(?:s|ed|ing)?",
+    r"disappoint\w*",
+    r"celebrat\w*",
+    r"getting better",
+    r"setbacks?",
+    r"proud",
+)
+SINGLING_ROLE = _any(
+    r"(?:the|my|our|her|his|their|your|a|one|this|that) (?:\w+ )?"
+    r"(?:matron|manager|head of|director|chief executive|clinical lead|lead nurse|charge nurse|sister|consultant|"
+    r"surgeon|registrar|chaplain|receptionist|supervisor|ward clerk|team leader|psychiatrist|midwife in charge|"
+    r"nurse in charge)"
+)
+
+_NUMBER_WORDS = "one|two|three|four|five|six|seven|[1-7]"
+_HEARD = "person|people|patients?|comments?|responses?|famil(?:y|ies)|carers?|voices?|mentions?|women|men|relatives?"
+SMALL_COUNT = re.compile(
+    rf"(?<![\w.,])(?:(?:{_NUMBER_WORDS}) (?:\w+ )?(?:of (?:the|our|these) )?(?:{_HEARD})|only (?:{_NUMBER_WORDS}))"
+    r"(?!\w)",
+    re.IGNORECASE,
+)
+
+TITLED = re.compile(
+    r"(?<!\w)(?:dr|doctor|mr|mrs|ms|miss|mx|sir|prof|professor|sister|nurse|matron|midwife|sr|rev|father)\.?\s+"
+    r"(?!(?:and|or|in|on|at|to|who|that|was|is|were|are|has|had|with|from|for|of|the|a|an|as|but|came|did|could|would|"
+    r"also|very|really|so|made|took|gave|told|said|explained|helped|visits?|calls?|appointments?|then|there|when|"
+    r"which|i|my|we|he|she|they|me|us|it|this|just|led|team|staff|practitioner|practitioners|rang|called|looked|kept|"
+    r"know|surgery|never|always|not|by|every|before|after|because|if|again|today)\b)[a-z]",
+    re.IGNORECASE,
+)
+AGE = re.compile(
+    r"(?<!\w)\d{1,3}[- ]?(?:years?|yrs?|months?|weeks?|days?)?[- ]?old(?!\w)|(?<!\w)aged? \d", re.IGNORECASE
+)
+CONTACT = re.compile(r"@\w|https?:|www\.|\S+\.(?:com|org|uk|net)\b|\d[\d ]{6,}\d|\[\w+\]", re.IGNORECASE)
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+DATE = re.compile(
+    r"(?<!\w)\d{1,2}[/.-]\d{1,2}(?:[/.-]\d{2,4})?(?!\w)"
+    rf"|(?<!\w)\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{'|'.join(m for m in sorted(MONTHS))})(?!\w)"
+    rf"|(?<!\w)(?:{'|'.join(m for m in sorted(MONTHS))}) \d{{1,2}}(?:st|nd|rd|th)?(?!\w)"
+    r"|(?<!\w)\d{1,2}(?:st|nd|rd|th)(?!\w)"
+    rf"|(?<!\w)(?:{'|'.join(_WEEKDAYS)}|christmas|new year|easter|boxing day|yesterday|last night)(?!\w)",
+    re.IGNORECASE,
+)
+PLACE = re.compile(
+    r"(?<!\w)(?:ward|bay|bed|room|floor|unit|clinic|theatre|station|cubicle) (?:\d+\w?|[A-Z]\b|[A-Z][a-z]+)"
+    r"|(?<!\w)(?:in|at|from|near|to) [A-Z][a-z]+"
+    r"|(?<!\w)[A-Z][a-z]+ (?:ward|unit|hospital|clinic|surgery|house|lodge|centre|street|road)(?!\w)"
+)
+
+# Words that English writes with a capital and that are nobody's name.
+CAPITALISED = frozenset(
+    {
+        *MONTHS,
+        *_WEEKDAYS,
+        "I",
+        "I'm",
+        "I've",
+        "I'd",
+        "I'll",
+        "NHS",
+        "OK",
+        "A&E",
+        "GP",
+        "GPs",
+        "TV",
+        "Covid",
+        "COVID",
+        "English",
+        "British",
+        "Friends",
+        "Family",
+        "Test",
+        "Care",
+        "Opinion",
+        "X",
+        "YouTube",
+        "Bluesky",
+        "Mastodon",
+        "Facebook",
+        "Instagram",
+        "LinkedIn",
+        "TikTok",
+        "Model",
+        "Christmas",
+        "Easter",
+    }
+)
+_WORD = re.compile(r"[^\W\d_][\w'\u2019&-]*")
+_SENTENCE_END = re.compile(r"[.!?:…\n•\-\u2013\u2014\"\u201c\u201d(]\s*$")
+
+
+def capitalised_inside(text: str, allowed: Iterable[str] = ()) -> list[str]:
+    """Words with a capital letter that do not start a sentence and are not known: each may be a name.
+
+    Args:
+        text: what to look at.
+        allowed: names that are not people's: wards, sites, services.
+    """
+    known = CAPITALISED | {word for name in allowed for word in name.split()}
+    found = []
+    for match in _WORD.finditer(text):
+        word = match.group().replace("\u2019", "'")
+        if not word[0].isupper() or word in known or word.removesuffix("'s") in known:
+            continue
+        before = text[: match.start()]
+        if before.strip() and not _SENTENCE_END.search(before):
+            found.append(word)
+    return found
+
+
+def unprintable(text: str) -> bool:
+    """Whether it holds control or invisible characters, which could change what a reader sees."""
+    return any(unicodedata.category(character) in {"Cc", "Cf", "Co", "Cs"} for character in text)
+
+
+def words(text: str) -> list[str]:
+    """Its words, in lower case."""
+    return [match.group().casefold().replace("\u2019", "'") for match in _WORD.finditer(text)]

@@ -1,0 +1,313 @@
+"""Pages in PostgreSQL: what is due, what was written, what has gone out. Everything else follows from these rows.
+
+One row per team and period holds the newest revision only: an older one could hold words that were withdrawn since. The
+ids of feedback that a page newly includes wait in parts beside it until `feedback-summarised` has them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from services.learning.quotes import Candidate
+from shared.database import transient_faults_told
+from shared.events import FeedbackSummarised
+from shared.summaries import LearningSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import date, datetime
+
+    from sqlalchemy import Row
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+    from services.learning.readings import Measure
+
+PART = 1_000
+"""Ids in one `feedback-summarised` event at most."""
+
+CANDIDATES = 200
+"""Quotable readings looked at per page: an arbitrary but constant choice, so that a page's cost has a bound."""
+
+_CLAIM = text(
+    "SELECT team_id, period FROM due_page "
+    "WHERE changed_at <= clock_timestamp() - make_interval(secs => :quiet) "
+    "OR since <= clock_timestamp() - make_interval(secs => :max_delay) "
+    "ORDER BY team_id, period LIMIT :limit FOR UPDATE SKIP LOCKED"
+)
+_PAIRS = "unnest(CAST(:teams AS text[]), CAST(:periods AS date[])) AS wanted(team_id, period)"
+_COUNTERS = text(
+    f"SELECT c.team_id, c.period, c.measure, c.value, c.count AS n FROM {_PAIRS} "  # noqa: S608 - constants only
+    "JOIN period_counter AS c USING (team_id, period) WHERE c.count <> 0"
+)
+_QUOTABLE = text(
+    f"SELECT wanted.team_id, wanted.period, r.feedback_id, r.segments FROM {_PAIRS} "  # noqa: S608 - constants only
+    "CROSS JOIN LATERAL (SELECT feedback_id, segments FROM reading "
+    "WHERE reading.team_id = wanted.team_id AND reading.period = wanted.period AND quote_ok AND NOT withdrawn "
+    "ORDER BY feedback_id LIMIT :candidates) AS r ORDER BY r.feedback_id"
+)
+_NEWEST = text(
+    f"SELECT p.team_id, p.period, p.revision, p.payload, p.held, p.parts FROM {_PAIRS} "  # noqa: S608 - constants only
+    "JOIN page AS p USING (team_id, period)"
+)
+_WRITE = text(
+    "INSERT INTO page (team_id, period, revision, payload, held, written_at) "
+    "SELECT team_id, period, revision, payload, ARRAY(SELECT jsonb_array_elements_text(held)), written_at "
+    "FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(team_id text, period date, revision integer, "
+    "payload jsonb, held jsonb, written_at timestamptz) "
+    "ON CONFLICT (team_id, period) DO UPDATE SET revision = EXCLUDED.revision, payload = EXCLUDED.payload, "
+    "held = EXCLUDED.held, written_at = EXCLUDED.written_at"
+)
+_INCLUDE = text(
+    # A reading that is being changed right now is skipped: its change marks the page as due again.
+    "WITH unlocked AS (SELECT feedback_id FROM reading WHERE team_id = :team AND period = :period "
+    "AND included_revision IS NULL AND NOT withdrawn FOR UPDATE SKIP LOCKED), "
+    "included AS (UPDATE reading SET included_revision = :revision FROM unlocked "
+    "WHERE reading.feedback_id = unlocked.feedback_id RETURNING reading.feedback_id), "
+    "numbered AS (SELECT feedback_id, (row_number() OVER (ORDER BY feedback_id) - 1) / :size AS chunk FROM included) "
+    "INSERT INTO included_part (team_id, period, part, revision, feedback_ids, included_at) "
+    "SELECT :team, :period, :first + chunk, :revision, array_agg(feedback_id ORDER BY feedback_id), :now "
+    "FROM numbered GROUP BY chunk RETURNING part"
+)
+_PARTS = text("UPDATE page SET parts = :parts WHERE team_id = :team AND period = :period")
+_DONE = text(
+    f"DELETE FROM due_page USING {_PAIRS} "  # noqa: S608 - constants only
+    "WHERE due_page.team_id = wanted.team_id AND due_page.period = wanted.period"
+)
+_UNPUBLISHED = text(
+    "SELECT payload FROM page WHERE held = '{}' AND published_revision IS DISTINCT FROM revision "
+    "ORDER BY team_id, period LIMIT :limit"
+)
+_PUBLISHED = text(
+    "UPDATE page SET published_revision = given.revision FROM unnest(CAST(:teams AS text[]), "
+    "CAST(:periods AS date[]), CAST(:revisions AS integer[])) AS given(team_id, period, revision) "
+    "WHERE page.team_id = given.team_id AND page.period = given.period"
+)
+_PARTS_TO_SEND = text(
+    "SELECT team_id, period, part, revision, feedback_ids, included_at FROM included_part WHERE NOT published "
+    "ORDER BY team_id, period, part LIMIT :limit"
+)
+_PARTS_SENT = text(
+    "UPDATE included_part SET published = true FROM unnest(CAST(:teams AS text[]), CAST(:periods AS date[]), "
+    "CAST(:parts AS integer[])) AS given(team_id, period, part) "
+    "WHERE (included_part.team_id, included_part.period, included_part.part) = "
+    "(given.team_id, given.period, given.part)"
+)
+_PENDING = text(
+    "SELECT (SELECT count(*) FROM due_page) "
+    "+ (SELECT count(*) FROM page WHERE held = '{}' AND published_revision IS DISTINCT FROM revision) "
+    "+ (SELECT count(*) FROM included_part WHERE NOT published)"
+)
+_LIST = text(
+    "SELECT payload, held, published_revision FROM page "
+    "WHERE (CAST(:team AS text) IS NULL OR team_id = :team) "
+    "AND (CAST(:held AS boolean) IS NULL OR (held <> '{}') = :held) ORDER BY team_id, period"
+)
+_REPUBLISH = text("UPDATE page SET published_revision = NULL WHERE published_revision IS NOT NULL")
+_RESEND_PARTS = text("UPDATE included_part SET published = false WHERE published")
+
+Pair = tuple[str, "date"]
+"""A team's id and the first day of a period."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a page is written from."""
+
+    team_id: str
+    period: date
+    counts: Mapping[Measure, int]
+    candidates: Sequence[Candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A written page; `held` has the rules that keep it from being published."""
+
+    summary: LearningSummary
+    held: tuple[str, ...] = ()
+    published: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What came of one page that was due.
+
+    Attributes:
+        include: whether its feedback may be told to be part of a summary.
+        changed: whether it differs from the newest revision, so that a new one is due.
+    """
+
+    page: Page
+    include: bool
+    changed: bool
+
+
+class PageStore:
+    """The adapter to the tables `due_page`, `page` and `included_part`."""
+
+    def __init__(self, database: AsyncEngine) -> None:
+        self._database = database
+
+    async def write_due(
+        self,
+        write: Callable[[Material, Page | None], Writing],
+        *,
+        quiet: float,
+        max_delay: float,
+        limit: int,
+        now: datetime,
+    ) -> list[Writing]:
+        """Take some pages that are due, have each written, and keep what changed; all or nothing.
+
+        Other members skip the pages that this one is at. Feedback that arrives meanwhile waits for the transaction
+        and then marks its page as due again.
+
+        Args:
+            write: makes a page from its material and the newest revision, if there is one.
+            quiet: seconds without a change after which a page is due; 0: at once.
+            max_delay: seconds after the first change from which it is due all the same.
+            limit: pages at most.
+            now: when the newly included feedback is said to be included.
+
+        Raises:
+            TransientFault: PostgreSQL is away; nothing was written.
+        """
+        async with transient_faults_told(), self._database.begin() as connection:
+            due = {"quiet": quiet, "max_delay": max_delay, "limit": limit}
+            pairs = [(row.team_id, row.period) for row in await connection.execute(_CLAIM, due)]
+            if not pairs:
+                return []
+            wanted = {"teams": [team for team, _ in pairs], "periods": [period for _, period in pairs]}
+            material = await _material(connection, pairs, wanted)
+            newest = await _newest(connection, wanted)
+            writings = [write(item, newest[pair][0] if pair in newest else None) for pair, item in material.items()]
+            changed = [writing.page for writing in writings if writing.changed]
+            if changed:
+                await connection.execute(_WRITE, {"rows": _rows(changed)})
+            for pair, writing in zip(pairs, writings, strict=True):
+                if writing.include:
+                    first = newest[pair][1] if pair in newest else 0
+                    await _include(connection, pair, writing.page.summary.revision, first, now)
+            await connection.execute(_DONE, wanted)
+        return writings
+
+    async def unpublished(self, limit: int) -> list[LearningSummary]:
+        """Pages whose newest revision has not gone out and is not held."""
+        async with transient_faults_told(), self._database.connect() as connection:
+            rows = await connection.execute(_UNPUBLISHED, {"limit": limit})
+            return [_summary(row.payload) for row in rows]
+
+    async def mark_published(self, summaries: Sequence[LearningSummary]) -> None:
+        """Remember that these revisions are out; a newer one written meanwhile stays unpublished."""
+        given = {
+            "teams": [summary.team_id for summary in summaries],
+            "periods": [summary.period for summary in summaries],
+            "revisions": [summary.revision for summary in summaries],
+        }
+        async with transient_faults_told(), self._database.begin() as connection:
+            await connection.execute(_PUBLISHED, given)
+
+    async def unsent_parts(self, limit: int) -> list[FeedbackSummarised]:
+        """Lists of included feedback that have not gone out."""
+        async with transient_faults_told(), self._database.connect() as connection:
+            rows = await connection.execute(_PARTS_TO_SEND, {"limit": limit})
+            return [
+                FeedbackSummarised(
+                    team_id=row.team_id,
+                    period=row.period,
+                    revision=row.revision,
+                    part=row.part,
+                    feedback_ids=tuple(row.feedback_ids),
+                    summarised_at=row.included_at,
+                )
+                for row in rows
+            ]
+
+    async def mark_sent(self, parts: Sequence[FeedbackSummarised]) -> None:
+        """Remember that these lists are out."""
+        given = {
+            "teams": [part.team_id for part in parts],
+            "periods": [part.period for part in parts],
+            "parts": [part.part for part in parts],
+        }
+        async with transient_faults_told(), self._database.begin() as connection:
+            await connection.execute(_PARTS_SENT, given)
+
+    async def pending(self) -> int:
+        """Pages to write, pages to publish and lists to send."""
+        async with transient_faults_told(), self._database.connect() as connection:
+            return int((await connection.execute(_PENDING)).scalar_one())
+
+    async def summaries(self, team_id: str | None = None, *, held: bool | None = None) -> list[Page]:
+        """The newest revision of each team and period, in that order; of one team, held or not, where asked."""
+        async with transient_faults_told(), self._database.connect() as connection:
+            rows = await connection.execute(_LIST, {"team": team_id, "held": held})
+            return [_page(row) for row in rows]
+
+    async def republish_all(self) -> None:
+        """Have everything go out again under the same ids, for a broker that forgot it (the embedded one)."""
+        async with transient_faults_told(), self._database.begin() as connection:
+            await connection.execute(_REPUBLISH)
+            await connection.execute(_RESEND_PARTS)
+
+
+async def _material(
+    connection: AsyncConnection, pairs: Sequence[Pair], wanted: Mapping[str, object]
+) -> dict[Pair, Material]:
+    counts: dict[Pair, dict[Measure, int]] = {pair: {} for pair in pairs}
+    candidates: dict[Pair, list[Candidate]] = {pair: [] for pair in pairs}
+    for row in await connection.execute(_COUNTERS, wanted):
+        counts[(row.team_id, row.period)][(row.measure, row.value)] = row.n
+    for row in await connection.execute(_QUOTABLE, {**wanted, "candidates": CANDIDATES}):
+        candidates[(row.team_id, row.period)] += [
+            Candidate(str(row.feedback_id), segment["text"], segment["sentiment"], tuple(segment["themes"]))
+            for segment in _parsed(row.segments)
+        ]
+    return {pair: Material(*pair, counts[pair], candidates[pair]) for pair in pairs}
+
+
+async def _newest(connection: AsyncConnection, wanted: Mapping[str, object]) -> dict[Pair, tuple[Page, int]]:
+    rows = await connection.execute(_NEWEST, wanted)
+    return {(row.team_id, row.period): (Page(_summary(row.payload), tuple(row.held)), row.parts) for row in rows}
+
+
+async def _include(connection: AsyncConnection, pair: Pair, revision: int, first: int, now: datetime) -> None:
+    team, period = pair
+    given = {"team": team, "period": period, "revision": revision, "first": first, "size": PART, "now": now}
+    parts = [row.part for row in await connection.execute(_INCLUDE, given)]
+    if parts:
+        await connection.execute(_PARTS, {"team": team, "period": period, "parts": max(parts) + 1})
+
+
+def _rows(pages: Sequence[Page]) -> str:
+    return json.dumps(
+        [
+            {
+                "team_id": page.summary.team_id,
+                "period": page.summary.period.isoformat(),
+                "revision": page.summary.revision,
+                "payload": page.summary.model_dump(mode="json"),
+                "held": page.held,
+                "written_at": page.summary.generated_at.isoformat(),
+            }
+            for page in pages
+        ]
+    )
+
+
+def _page(row: Row[Any]) -> Page:
+    summary = _summary(row.payload)
+    return Page(summary, tuple(row.held), published=row.published_revision == summary.revision)
+
+
+def _summary(payload: object) -> LearningSummary:
+    return LearningSummary.model_validate(_parsed(payload))
+
+
+def _parsed(value: Any) -> Any:
+    """A jsonb column of a textual statement arrives as text or parsed, as the driver likes."""
+    return json.loads(value) if isinstance(value, str) else value

@@ -1,0 +1,183 @@
+"""Writes pages that are due and sends what is written; after a crash at any point, again from the rows alone.
+
+Order: write (one transaction), send the page, mark it, send the list of what it includes, mark that. A crash in between
+sends the same revision again under the same id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from services.learning import checker, summaries
+from services.learning.catalogue import UNROUTED, identity
+from services.learning.pages import Page, Writing
+from shared import telemetry
+from shared.errors import TransientFault
+from shared.publisher import record
+from shared.telemetry import Metric
+from shared.topics import FEEDBACK_SUMMARISED, LEARNING_SUMMARIES, TEAM_SUMMARIES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from services.learning.catalogue import Catalogue
+    from services.learning.pages import Material, PageStore
+    from shared.publisher import Publisher, Record
+    from shared.summaries import LearningSummary
+
+log = logging.getLogger(__name__)
+
+SERVICE = "learning"
+AT_ONCE = 32
+"""Pages written in one transaction, and pages or lists sent together, at most."""
+
+
+class Editor:
+    """Writes one page, checks it, and decides between publishing and holding."""
+
+    def __init__(self, catalogue: Catalogue, clock: Callable[[], datetime]) -> None:
+        self._catalogue = catalogue
+        self._names = tuple(team.name for team in catalogue.teams)
+        self._clock = clock
+
+    def write(self, material: Material, newest: Page | None) -> Writing:
+        """The page, as a new revision only if it says or does anything else than the newest one."""
+        summary = summaries.compose(
+            identity(self._catalogue, material.team_id),
+            material.period,
+            material.counts,
+            material.candidates,
+            revision=newest.summary.revision + 1 if newest else 1,
+            generated_at=self._clock(),
+            team_names=self._names,
+            allowed=self._catalogue.allow_list,
+        )
+        violations = checker.check(summary, self._names, self._catalogue.allow_list)
+        page = Page(summary, tuple(str(violation) for violation in violations))
+        changed = newest is None or _differs(page, newest)
+        if not changed and newest is not None:
+            page = newest
+        # Feedback that no team receives is in nobody's summary yet, and its receipt must not say so.
+        return Writing(page, include=not page.held and material.team_id != UNROUTED, changed=changed)
+
+
+def _differs(page: Page, newest: Page) -> bool:
+    return page.held != newest.held or summaries.content_of(page.summary) != summaries.content_of(newest.summary)
+
+
+class Publishing:
+    """Keeps published pages in step with the readings.
+
+    Args:
+        pages: where pages are kept.
+        publisher: how they are sent.
+        catalogue: whose pages they are.
+        quiet: seconds without a change after which a page is written.
+        max_delay: seconds after which it is written even under constant change.
+        clock: tells the time that pages are dated with.
+    """
+
+    def __init__(
+        self,
+        pages: PageStore,
+        publisher: Publisher,
+        catalogue: Catalogue,
+        *,
+        quiet: float,
+        max_delay: float,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._pages = pages
+        self._publisher = publisher
+        self._editor = Editor(catalogue, clock)
+        self._quiet = quiet
+        self._max_delay = max_delay
+        self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
+        self._healthy = True
+
+    async def settle(self) -> None:
+        """Write and send everything that is due now, quiet or not.
+
+        Raises:
+            TransientFault: the database or the broker is away; what is left stays due.
+        """
+        await self._round(quiet=0.0, max_delay=0.0)
+
+    async def pending(self) -> int:
+        """How many pages are still to be written, pages to be published and lists to be sent."""
+        return await self._pages.pending()
+
+    async def healthy(self) -> bool:
+        """Whether the last round of `keeping_up` did its work."""
+        return self._healthy
+
+    @asynccontextmanager
+    async def keeping_up(self) -> AsyncIterator[None]:
+        """Write and send in the background while inside."""
+        task = asyncio.create_task(self._forever(), name="learning-publishing")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _forever(self) -> None:
+        while True:
+            try:
+                await self._round(quiet=self._quiet, max_delay=self._max_delay)
+                self._healthy = True
+            except TransientFault as fault:
+                self._healthy = False
+                log.warning("summaries wait: %s", fault)
+            except Exception:
+                # Readiness shows it and the next round tries again: nothing is lost, the rows still say what is due.
+                self._healthy = False
+                log.exception("summaries could not be written or sent")
+            await asyncio.sleep(max(self._quiet / 4, 0.05) if self._healthy else max(self._quiet, 1.0))
+
+    async def _round(self, *, quiet: float, max_delay: float) -> None:
+        async with self._one_at_a_time:
+            while True:
+                writings = await self._pages.write_due(
+                    self._editor.write, quiet=quiet, max_delay=max_delay, limit=AT_ONCE, now=self._clock()
+                )
+                for writing in writings:
+                    _tell(writing)
+                if len(writings) < AT_ONCE:
+                    break
+            await self._send_pages()
+            await self._send_parts()
+
+    async def _send_pages(self) -> None:
+        while batch := await self._pages.unpublished(AT_ONCE):
+            await self._publisher.send([item for summary in batch for item in records(summary)])
+            await self._pages.mark_published(batch)
+            telemetry.count(Metric.SUMMARIES, len(batch), {"outcome": "published"})
+
+    async def _send_parts(self) -> None:
+        while batch := await self._pages.unsent_parts(AT_ONCE):
+            await self._publisher.send([record(FEEDBACK_SUMMARISED, part, SERVICE) for part in batch])
+            await self._pages.mark_sent(batch)
+
+
+def records(summary: LearningSummary) -> list[Record]:
+    """A page on the topic of all pages, keyed by team and period, and on its team's own, keyed by period."""
+    own = record(TEAM_SUMMARIES, summary, SERVICE, team_id=summary.team_id)
+    return [record(LEARNING_SUMMARIES, summary, SERVICE), replace(own, key=summary.period.isoformat().encode())]
+
+
+def _tell(writing: Writing) -> None:
+    """Say in log and metrics what an operator must know; never a word of a page."""
+    page = writing.page
+    if writing.changed and page.held:
+        telemetry.count(Metric.SUMMARIES, 1, {"outcome": "held"})
+        log.error(
+            "summary held: team %s, period %s: %s", page.summary.team_id, page.summary.period, "; ".join(page.held)
+        )

@@ -1,0 +1,120 @@
+"""Which words are quoted: consented, redacted, through the gate, typical, and different from one another.
+
+The gate has two halves. *Identity* (names, contact details, age, a date beside a place, a role that one person holds,
+any team by its name) also binds the checker. *Tone* does not: a patient's strong words are not a violation, but a
+quote that judges staff, or that compares teams, is simply not chosen; a page is not the place where one person is
+judged in public, and the theme still counts. Both halves treat praise and criticism alike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from services.learning import language
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+SHORTEST = 4
+LONGEST = 22
+"""Words."""
+
+SIMILAR = 0.5
+"""Share of common words (Jaccard) from which two quotes say the same."""
+
+_IDENTITY = (
+    ("name", language.TITLED),
+    ("contact_or_placeholder", language.CONTACT),
+    ("age", language.AGE),
+    ("singling_role", language.SINGLING_ROLE),
+)
+_TONE = (language.JUDGEMENT, language.INSULTS, language.RANKING, language.COMPARISON, language.TRAFFIC_LIGHT)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One redacted stretch of consented feedback.
+
+    Attributes:
+        source: names its feedback, so that one voice is quoted once; never published.
+        sentiment: 1 very positive … 5 very negative.
+    """
+
+    source: str
+    text: str
+    sentiment: int
+    themes: tuple[str, ...]
+
+
+def identity_faults(text: str, team_names: Iterable[str] = (), allowed: Sequence[str] = ()) -> tuple[str, ...]:
+    """Codes of what could tell a reader who is meant; none if nothing.
+
+    Args:
+        text: a quote.
+        team_names: of every team, the page's own too: whose page it is must not change what is quoted.
+        allowed: names of places that are not people.
+    """
+    found = [code for code, pattern in _IDENTITY if pattern.search(text)]
+    if language.capitalised_inside(text, allowed):
+        found.append("name")
+    places = any(_mentions(text, name) for name in allowed)
+    if language.DATE.search(text) and (places or language.PLACE.search(text)):
+        found.append("date_and_place")
+    if any(_mentions(text, name) for name in team_names):
+        found.append("team_named")
+    if language.unprintable(text):
+        found.append("unprintable")
+    return tuple(dict.fromkeys(found))
+
+
+def quotable(text: str, team_names: Iterable[str] = (), allowed: Sequence[str] = ()) -> bool:
+    """Whether a quote passes both halves of the gate and is short enough to be read."""
+    count = len(text.split())
+    return (
+        SHORTEST <= count <= LONGEST
+        and len(text) <= 200
+        and not any(pattern.search(text) for pattern in _TONE)
+        and not identity_faults(text, team_names, allowed)
+    )
+
+
+def usable(candidates: Iterable[Candidate], team_names: Sequence[str], allowed: Sequence[str]) -> list[Candidate]:
+    """The candidates that may be quoted, the most typical first; the same voices give the same order.
+
+    Typical: the words it uses are words that many of the others use too.
+    """
+    tidy = (Candidate(c.source, " ".join(c.text.split()), c.sentiment, c.themes) for c in candidates)
+    passed = [candidate for candidate in tidy if quotable(candidate.text, team_names, allowed)]
+    used_by = Counter(word for candidate in passed for word in set(language.words(candidate.text)))
+
+    def typicality(candidate: Candidate) -> float:
+        own = set(language.words(candidate.text))
+        return sum(used_by[word] for word in own) / max(len(own), 1)
+
+    return sorted(passed, key=lambda candidate: (-typicality(candidate), candidate.source, candidate.text))
+
+
+def pick(
+    ranked: Iterable[Candidate], taken: Sequence[Candidate], *, theme: str | None, sentiments: Iterable[int]
+) -> Candidate | None:
+    """The most typical one on a theme and in a tone that does not repeat what was taken already."""
+    tones = set(sentiments)
+    for candidate in ranked:
+        on_theme = theme is None or theme in candidate.themes
+        if on_theme and candidate.sentiment in tones and not any(_repeats(candidate, other) for other in taken):
+            return candidate
+    return None
+
+
+def _repeats(one: Candidate, other: Candidate) -> bool:
+    if one.source == other.source:
+        return True
+    first, second = set(language.words(one.text)), set(language.words(other.text))
+    return len(first & second) > SIMILAR * len(first | second)
+
+
+def _mentions(text: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None

@@ -1,0 +1,179 @@
+"""What one piece of feedback adds to a team's period: a pure function of the event.
+
+A reading keeps the very list of measures that it was counted under, so a replacement or a withdrawal takes away exactly
+what was added, even by an older version of this code.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date, datetime
+    from uuid import UUID
+
+    from shared.events import FeedbackAnalysed, Sentiment
+
+LONDON = ZoneInfo("Europe/London")
+
+Measure = tuple[str, str]
+"""A measure and its value: ("sentiment", "1"), ("theme_negative", "Timeliness of care"), ("responses", "")."""
+
+CounterKey = tuple[str, "date", str, str]
+"""Team, period, measure, value: the counters' primary key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The newest version of one piece of feedback, or the tombstone of a withdrawn one.
+
+    A tombstone keeps the id alone: no team, no period, no words, no measures.
+    """
+
+    feedback_id: UUID
+    version: int
+    withdrawn: bool = False
+    team_id: str | None = None
+    period: date | None = None
+    measures: tuple[Measure, ...] = ()
+    details: dict[str, Any] | None = None
+    """The remaining columns of the row."""
+
+
+def month_of(moment: datetime) -> date:
+    """The first day of the month in which it happened, by the clock of Europe/London."""
+    return moment.astimezone(LONDON).date().replace(day=1)
+
+
+def reading_of(event: FeedbackAnalysed, team_id: str) -> Reading:
+    """The reading that an event stands for."""
+    return Reading(
+        feedback_id=event.feedback_id,
+        version=event.version,
+        team_id=team_id,
+        period=month_of(event.occurred_at),
+        measures=tuple(sorted(measures_of(event))),
+        details={
+            "occurred_at": event.occurred_at.isoformat(),
+            "organisation": _clean(event.about.organisation),
+            "service": _clean(event.about.service),
+            "unit": _clean(event.about.unit),
+            "site": _clean(event.about.site),
+            "channel": _clean(event.source.channel),
+            "kind": event.kind.value,
+            "question_type": event.question_type.value,
+            "language": event.language,
+            "rating": event.rating,
+            "sentiment": event.sentiment.label if event.sentiment else None,
+            "themes": [{"name": _clean(theme.name), "probability": theme.probability} for theme in event.themes],
+            "severity": event.severity,
+            "urgent": event.urgent,
+            "quote_ok": event.quote_ok and not event.urgent,
+            "segments": [
+                {
+                    "text": _clean(segment.text),
+                    "sentiment": segment.sentiment.label,
+                    "themes": [_clean(theme.name) for theme in segment.themes],
+                }
+                for segment in event.segments
+            ],
+            "model_version": _clean(event.model_version),
+        },
+    )
+
+
+def tombstone(feedback_id: UUID) -> Reading:
+    """What a withdrawal leaves; it wins over every version, earlier or later."""
+    return Reading(feedback_id=feedback_id, version=0, withdrawn=True)
+
+
+def measures_of(event: FeedbackAnalysed) -> set[Measure]:
+    """Everything that the event counts under, each once.
+
+    Urgent feedback counts as a voice heard, never towards themes or sentiment: a person looks at it the same day
+    (learning.md, "Outside this route").
+    """
+    has_words = any(segment.text.strip() for segment in event.segments)
+    measures = {
+        ("responses", ""),
+        ("channel", _clean(event.source.channel) or ""),
+        ("kind", event.kind.value),
+        ("question", event.question_type.value),
+        ("role", event.role or "unknown"),
+        ("age", event.age_band or "unknown"),
+        ("language", _language(event.language)),
+        ("text", "with" if has_words else "without"),
+    }
+    if event.urgent:
+        return measures | {("urgent", "")}
+    if has_words:
+        measures |= {("read", ""), ("model", _clean(event.model_version) or "")}
+    if event.sentiment is not None:
+        measures.add(("sentiment", str(event.sentiment.label)))
+    return measures | _themes_of(event)
+
+
+def _themes_of(event: FeedbackAnalysed) -> set[Measure]:
+    """Themes with the tone of the segments that raise them; of the whole comment where none does."""
+    found: set[Measure] = set()
+    for theme in event.themes:
+        name = _clean(theme.name) or ""
+        tones = {
+            _tone(segment.sentiment)
+            for segment in event.segments
+            if any(raised.name == theme.name for raised in segment.themes)
+        }
+        if not tones and event.sentiment is not None:
+            tones = {_tone(event.sentiment)}
+        found.add(("theme", name))
+        found |= {(f"theme_{tone}", name) for tone in tones}
+    return found
+
+
+def _tone(sentiment: Sentiment) -> str:
+    if sentiment.label == 3:
+        return "neutral"
+    return "positive" if sentiment.label < 3 else "negative"
+
+
+def _language(tag: str | None) -> str:
+    if tag is None:
+        return "unknown"
+    return "english" if tag.split("-")[0] in {"en", "eng"} else "other"
+
+
+def _clean(value: str | None) -> str | None:
+    """PostgreSQL stores no NUL character."""
+    return value.replace("\x00", "") if value is not None else None
+
+
+def newest(readings: Iterable[Reading]) -> list[Reading]:
+    """One reading per id, in order of id: a withdrawal, else the highest version, else the first of its like."""
+    chosen: dict[UUID, Reading] = {}
+    for reading in readings:
+        held = chosen.get(reading.feedback_id)
+        if held is None or supersedes(reading, held):
+            chosen[reading.feedback_id] = reading
+    return [chosen[feedback_id] for feedback_id in sorted(chosen)]
+
+
+def supersedes(arriving: Reading, held: Reading) -> bool:
+    """Whether an arriving reading replaces the one held; a withdrawal always does, and nothing replaces it."""
+    if held.withdrawn:
+        return False
+    return arriving.withdrawn or arriving.version > held.version
+
+
+def deltas(gone: Iterable[Reading], come: Iterable[Reading]) -> dict[CounterKey, int]:
+    """What the counters change by when some readings go and others come; zeros left out, in order of key."""
+    change: Counter[CounterKey] = Counter()
+    for readings, step in ((gone, -1), (come, 1)):
+        for reading in readings:
+            if reading.team_id is not None and reading.period is not None:
+                for measure, value in reading.measures:
+                    change[(reading.team_id, reading.period, measure, value)] += step
+    return {key: change[key] for key in sorted(change) if change[key]}

@@ -1,0 +1,18 @@
+"""What the learning service needs to know of its surroundings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from shared.settings import Seconds, ServiceSettings
+
+
+class LearningSettings(ServiceSettings):
+    """`HEED_…` variables of the learning service."""
+
+    database_url: SecretStr = Field(description="PostgreSQL, as postgresql+asyncpg://role:password@host/database.")
+    catalogue: Path = Field(description="The team catalogue, a YAML file.")
+    summary_quiet: Seconds = Field(2.0, description="Seconds without a change after which a summary is written.")
+    summary_max_delay: Seconds = Field(30.0, description="Seconds after which it is written even under constant load.")

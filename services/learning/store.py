@@ -1,0 +1,265 @@
+"""Readings and period counters in PostgreSQL: one transaction per batch, a replay changes nothing.
+
+The SQL is set-based: a batch costs a handful of statements, however many readings it holds. Rows are always locked in
+the order readings, counters, due pages, and within each by key, so members cannot deadlock each other.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from services.learning.catalogue import UNROUTED
+from services.learning.readings import Reading, deltas, newest, supersedes
+from shared.database import transient_faults_told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from uuid import UUID
+
+    from sqlalchemy import Row
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+    from services.learning.readings import CounterKey
+
+_COLUMNS = {
+    "feedback_id": "uuid",
+    "version": "integer",
+    "withdrawn": "boolean",
+    "team_id": "text",
+    "period": "date",
+    "occurred_at": "timestamptz",
+    "organisation": "text",
+    "service": "text",
+    "unit": "text",
+    "site": "text",
+    "channel": "text",
+    "kind": "text",
+    "question_type": "text",
+    "language": "text",
+    "rating": "smallint",
+    "sentiment": "smallint",
+    "themes": "jsonb",
+    "severity": "real",
+    "urgent": "boolean",
+    "quote_ok": "boolean",
+    "segments": "jsonb",
+    "model_version": "text",
+    "measures": "jsonb",
+}
+_NAMES = ", ".join(_COLUMNS)
+_RECORDS = f"jsonb_to_recordset(CAST(:rows AS jsonb)) AS given({', '.join(f'{n} {t}' for n, t in _COLUMNS.items())})"
+_EMPTY: dict[str, Any] = {
+    **dict.fromkeys(_COLUMNS),
+    "themes": [],
+    "segments": [],
+    "urgent": False,
+    "quote_ok": False,
+}
+
+# The names are this module's own constants; every value travels as a parameter.
+_INSERT = text(
+    f"INSERT INTO reading ({_NAMES}) SELECT {_NAMES} FROM {_RECORDS} ORDER BY feedback_id "  # noqa: S608
+    "ON CONFLICT (feedback_id) DO NOTHING RETURNING feedback_id"
+)
+_LOCK = text(
+    "SELECT feedback_id, version, withdrawn, team_id, period, measures FROM reading "
+    "WHERE feedback_id = ANY(CAST(:ids AS uuid[])) ORDER BY feedback_id FOR UPDATE"
+)
+_REPLACE = text(
+    "UPDATE reading SET "  # noqa: S608
+    + ", ".join(f"{name} = given.{name}" for name in _COLUMNS if name != "feedback_id")
+    + f", included_revision = NULL FROM {_RECORDS} WHERE reading.feedback_id = given.feedback_id"
+)
+_COUNT = text(
+    "INSERT INTO period_counter (team_id, period, measure, value, count) "
+    "SELECT * FROM unnest(CAST(:teams AS text[]), CAST(:periods AS date[]), CAST(:measures AS text[]), "
+    "CAST(:values AS text[]), CAST(:counts AS bigint[])) "
+    "ON CONFLICT (team_id, period, measure, value) DO UPDATE SET count = period_counter.count + EXCLUDED.count"
+)
+_DUE = text(
+    "INSERT INTO due_page (team_id, period) "
+    "SELECT * FROM unnest(CAST(:teams AS text[]), CAST(:periods AS date[])) "
+    "ON CONFLICT (team_id, period) DO UPDATE SET changed_at = clock_timestamp()"
+)
+_ALL_DUE = text(
+    "INSERT INTO due_page (team_id, period) SELECT DISTINCT team_id, period FROM period_counter "
+    "WHERE measure = 'responses' ORDER BY team_id, period ON CONFLICT (team_id, period) DO NOTHING"
+)
+_UNROUTED = text(
+    "SELECT organisation, service, count(*) AS readings FROM reading WHERE team_id = :team "
+    "GROUP BY organisation, service ORDER BY readings DESC, organisation, service NULLS FIRST"
+)
+_COUNTS = text(
+    "SELECT team_id, sum(count)::bigint AS n, count(*) AS periods FROM period_counter "
+    "WHERE measure = 'responses' AND count > 0 GROUP BY team_id ORDER BY team_id"
+)
+_FINISHED = text("SELECT feedback_id, version FROM reading WHERE NOT withdrawn ORDER BY feedback_id")
+_FINISHED_OF = text(
+    "SELECT feedback_id, version FROM reading WHERE NOT withdrawn AND feedback_id = ANY(CAST(:ids AS uuid[])) "
+    "ORDER BY feedback_id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a batch did.
+
+    Attributes:
+        arrived: readings that were not there before.
+        replaced: readings that gave way to a higher version or a withdrawal.
+        ignored: events that changed nothing: replays, older versions, late versions of what was withdrawn.
+        unrouted: readings written now that no team receives.
+    """
+
+    arrived: int
+    replaced: int
+    ignored: int
+    unrouted: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnroutedGroup:
+    """Feedback that no team receives, by where it comes from. For operators; true counts."""
+
+    organisation: str
+    service: str | None
+    readings: int
+
+
+@dataclass(frozen=True, slots=True)
+class TeamCount:
+    """How much a team has heard. For operators; true counts."""
+
+    n: int
+    periods: int
+
+
+class ReadingStore:
+    """The adapter to the tables `reading` and `period_counter`."""
+
+    def __init__(self, database: AsyncEngine) -> None:
+        self._database = database
+
+    async def take(self, arriving: Sequence[Reading]) -> Change:
+        """Write readings and withdrawals, correct the counters and mark their pages as due, all or nothing.
+
+        Any interleaving, repetition or reordering of batches ends in the same rows: a withdrawal wins for ever, then
+        the highest version.
+
+        Raises:
+            TransientFault: PostgreSQL is away; nothing was written.
+        """
+        wanted = newest(arriving)
+        if not wanted:
+            return Change(0, 0, 0, 0)
+        async with transient_faults_told(), self._database.begin() as connection:
+            rows = await connection.execute(_INSERT, {"rows": _records(wanted)})
+            inserted = {row.feedback_id for row in rows}
+            come = [reading for reading in wanted if reading.feedback_id in inserted]
+            gone, instead = await self._replacements(connection, wanted, inserted)
+            if instead:
+                await connection.execute(_REPLACE, {"rows": _records(instead)})
+            await _recount(connection, deltas(gone, [*come, *instead]))
+            await _mark_due(connection, [*gone, *come, *instead])
+        written = [*come, *instead]
+        return Change(
+            arrived=len(come),
+            replaced=len(instead),
+            ignored=len(arriving) - len(written),
+            unrouted=sum(reading.team_id == UNROUTED for reading in written),
+        )
+
+    @staticmethod
+    async def _replacements(
+        connection: AsyncConnection, wanted: Sequence[Reading], inserted: set[UUID]
+    ) -> tuple[list[Reading], list[Reading]]:
+        rest = {reading.feedback_id: reading for reading in wanted if reading.feedback_id not in inserted}
+        if not rest:
+            return [], []
+        rows = await connection.execute(_LOCK, {"ids": list(rest)})
+        held = [_reading(row) for row in rows]
+        gone = [old for old in held if supersedes(rest[old.feedback_id], old)]
+        return gone, [rest[old.feedback_id] for old in gone]
+
+    async def mark_all_due(self) -> None:
+        """Have every page looked at again: the catalogue, the wording or the rules may have changed since."""
+        async with transient_faults_told(), self._database.begin() as connection:
+            await connection.execute(_ALL_DUE)
+
+    async def unrouted(self) -> list[UnroutedGroup]:
+        """Where the feedback that no team receives comes from, most first."""
+        async with transient_faults_told(), self._database.connect() as connection:
+            rows = await connection.execute(_UNROUTED, {"team": UNROUTED})
+            return [UnroutedGroup(row.organisation, row.service, row.readings) for row in rows]
+
+    async def counts(self) -> dict[str, TeamCount]:
+        """Responses and periods with at least one, by team id, `unrouted` included."""
+        async with transient_faults_told(), self._database.connect() as connection:
+            return {row.team_id: TeamCount(row.n, row.periods) for row in await connection.execute(_COUNTS)}
+
+    async def finished(self, ids: Iterable[UUID] | None = None) -> dict[UUID, int]:
+        """The version that is counted, by feedback id; for all that are held, or only for `ids`."""
+        async with transient_faults_told(), self._database.connect() as connection:
+            if ids is None:
+                rows = await connection.execute(_FINISHED)
+            else:
+                rows = await connection.execute(_FINISHED_OF, {"ids": list(ids)})
+            return {row.feedback_id: row.version for row in rows}
+
+
+async def _recount(connection: AsyncConnection, change: Mapping[CounterKey, int]) -> None:
+    if not change:
+        return
+    teams, periods, measures, values = zip(*change, strict=True)
+    await connection.execute(
+        _COUNT,
+        {
+            "teams": list(teams),
+            "periods": list(periods),
+            "measures": list(measures),
+            "values": list(values),
+            "counts": list(change.values()),
+        },
+    )
+
+
+async def _mark_due(connection: AsyncConnection, readings: Iterable[Reading]) -> None:
+    pairs = sorted({(r.team_id, r.period) for r in readings if r.team_id is not None and r.period is not None})
+    if pairs:
+        await connection.execute(
+            _DUE, {"teams": [team for team, _ in pairs], "periods": [period for _, period in pairs]}
+        )
+
+
+def _records(readings: Iterable[Reading]) -> str:
+    return json.dumps(
+        [
+            {
+                **_EMPTY,
+                **(reading.details or {}),
+                "feedback_id": str(reading.feedback_id),
+                "version": reading.version,
+                "withdrawn": reading.withdrawn,
+                "team_id": reading.team_id,
+                "period": reading.period.isoformat() if reading.period else None,
+                "measures": reading.measures,
+            }
+            for reading in readings
+        ]
+    )
+
+
+def _reading(row: Row[Any]) -> Reading:
+    measures = json.loads(row.measures) if isinstance(row.measures, str) else row.measures
+    return Reading(
+        feedback_id=row.feedback_id,
+        version=row.version,
+        withdrawn=row.withdrawn,
+        team_id=row.team_id,
+        period=row.period,
+        measures=tuple((measure, value) for measure, value in measures),
+    )

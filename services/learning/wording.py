@@ -1,0 +1,118 @@
+"""The fixed sentences of a page. Nothing on a page is written by a model: words are chosen, never generated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from shared.summaries import Amount
+
+TOO_FEW = "Too few comments to see a pattern yet. The stories still count."
+NO_CHARTS = (
+    "One month alone cannot show a pattern. Charts start at {points} months, so this page makes no claim about change."
+)
+TOO_FEW_TO_DESCRIBE = (
+    "With so few we do not say what they were about, so that nobody can be recognised. "
+    "From {minimum} on, this page says more."
+)
+FEWER_THAN_MINIMUM = "We received fewer than {minimum} responses."
+ABOUT_N = "We received about {responses} responses."
+CONTACTS_UNKNOWN = "We do not know how many people had care, so we cannot say how many stayed silent."
+NO_PRAISE = "No praise was raised often enough to be shown this month."
+NOTHING_BETTER = "Nothing was raised often enough to be shown this month."
+NO_QUOTES = "No words could be quoted this month: we quote only with consent, and never when in doubt."
+READ_BY_MACHINE = "A computer model read the comments and it makes mistakes."
+MODEL = "Model: {model}."
+SEVERAL_MODELS = "More than one model version was used; the main one is {model}."
+LIMITS = (
+    "Those who answer are not everyone who had care. A comment can raise several themes. "
+    "Counts are rounded and small numbers hidden."
+)
+
+HEADINGS = {
+    "heard": "Who we heard, and who we didn't",
+    "valued": "What people valued",
+    "pattern": "What the pattern says",
+    "told": "What people told us",
+    "better": "What could be better:",
+    "questions": "Questions to explore",
+    "certainty": "How sure are we?",
+}
+
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+
+MONTHS = frozenset(_MONTHS)
+
+OTHER_CHANNEL = "other ways"
+
+_CHANNELS = {
+    "survey": "surveys",
+    "fft": "the Friends and Family Test",
+    "fft-survey": "the Friends and Family Test",
+    "friends-and-family-test": "the Friends and Family Test",
+    "website": "the website",
+    "web": "the website",
+    "app": "an app",
+    "kiosk": "a kiosk",
+    "paper": "paper forms",
+    "phone": "the phone",
+    "telephone": "the phone",
+    "sms": "text messages",
+    "email": "e-mail",
+    "care-opinion": "Care Opinion",
+    "youtube": "YouTube",
+    "x": "X",
+    "twitter": "X",
+    "bluesky": "Bluesky",
+    "mastodon": "Mastodon",
+    "facebook": "Facebook",
+    "instagram": "Instagram",
+    "linkedin": "LinkedIn",
+    "tiktok": "TikTok",
+    "video": "video",
+}
+
+
+def month(period: date) -> str:
+    """As "May 2024", in English whatever the server speaks."""
+    return f"{_MONTHS[period.month - 1]} {period.year}"
+
+
+def channel(name: str) -> str:
+    """A channel in plain words.
+
+    An integration may name its channels as it likes, a person's name included; one that is not known here is told as
+    "other ways".
+    """
+    return _CHANNELS.get("-".join(name.replace("_", " ").casefold().split()), OTHER_CHANNEL)
+
+
+def amount(size: Amount) -> str:
+    """How many, in words: for a theme's bullet or a channel."""
+    if size.size == "share":
+        return f"{size.percent}%"
+    return {"none": "nobody", "few": "a few", "most": "nearly everyone", "all": "everyone"}[size.size]
+
+
+def of_responses(size: Amount) -> str:
+    """How many, at the start of a clause about responses."""
+    if size.size == "share":
+        return f"{size.percent}% of responses"
+    return {"none": "no responses", "few": "a few responses", "most": "nearly all responses", "all": "all responses"}[
+        size.size
+    ]
