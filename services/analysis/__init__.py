@@ -1,0 +1,1 @@
+"""Reads raw feedback and hands on redacted readings."""

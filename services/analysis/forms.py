@@ -1,0 +1,203 @@
+"""The written forms of identifiers, as expressions over plain text (see `normalised`).
+
+Sources of the forms: UK postcodes and their areas, Royal Mail PAF; National Insurance numbers, HMRC NIM39110 (format
+only: a wrong prefix is still somebody's number); NMC PINs, the NMC register; plates, DVLA INF104.
+"""
+
+from __future__ import annotations
+
+import re
+
+_I = re.IGNORECASE
+
+_AREAS = """
+AB AL B BA BB BD BF BH BL BN BR BS BT BX CA CB CF CH CM CO CR CT CV CW DA DD DE DG DH DL DN DT DY E EC EH EN EX FK
+FY G GL GU GY HA HD HG HP HR HS HU HX IG IM IP IV JE KA KT KW KY L LA LD LE LL LN LS LU M ME MK ML N NE NG NN NP NR
+NW OL OX PA PE PH PL PO PR RG RH RM S SA SE SG SK SL SM SN SO SP SR SS ST SW SY TA TD TF TN TQ TR TS TW UB W WA WC
+WD WF WN WR WS WV YO ZE
+"""
+POSTCODE_AREAS = frozenset(_AREAS.split())
+
+DIGIT_WORDS = frozenset(
+    ("zero", "oh", "nought", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "double", "triple")
+)
+BED_WORDS = frozenset({"bed", "bay", "room", "cubicle", "bedspace", "sideroom"})
+NETWORKS = frozenset(
+    ("twitter", "insta", "instagram", "tiktok", "snapchat", "snap", "facebook", "fb", "youtube", "mastodon", "bluesky")
+)
+
+_CONFUSED = str.maketrans("OoIl|", "00111")
+_DIGIT = re.compile(r"[0-9]")
+_SEPARATOR = "[ ./-]"
+_VALUE = r"(?:\s{0,2}(?:is|was|are|said|says|reads|no|num|number|id|ref|pin|code)\b\.?){0,3}\s{0,2}[:#=-]?\s{0,2}"
+
+
+def count_digits(text: str) -> int:
+    """How many digits the text has; a letter that stands for one is not counted."""
+    return len(_DIGIT.findall(text))
+
+
+def digits_for_letters(text: str) -> str:
+    """Read O as 0 and I, l, | as 1: for stretches already known to be numbers."""
+    return text.translate(_CONFUSED)
+
+
+EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]++ ?@ ?[\w-]++(?:\.[\w-]++)++")
+EMAIL_IN_WORDS = re.compile(
+    r"(?<![\w.+-])[\w.+-]++(?: ?[\[(] ?at ?[\])] ?[\w-]++(?: ?(?:\.|[\[(] ?dot ?[\])]|\bdot\b) ?[a-z]{2,12}\b){1,3}"
+    r"| at [\w-]++(?: dot [a-z]{2,12}\b){1,3}"
+    r"| at (?:gmail|hotmail|yahoo|outlook|icloud|btinternet|nhs|live|aol|sky)(?:\.[a-z]{2,12}){1,2}\b)",
+    _I,
+)
+_TLD = r"(?:com|net|org|info|uk|eu|io|gov|wales|scot|london)"
+_URL_END = r"[^\s.,;:!?)\]}'\"<>]"
+URL = re.compile(
+    rf"(?:\bhttps?:/?/?|\bwww\.)\S*{_URL_END}"
+    rf"|(?<![\w@.-])(?:[a-z0-9-]++\.){{1,6}}{_TLD}\b(?:/\S*{_URL_END}|/)?"
+    rf"|(?<![\w@.-])(?:[a-z0-9-]++\.){{1,6}}[a-z]{{2,6}}/\S*{_URL_END}",
+    _I,
+)
+URL_IN_WORDS = re.compile(
+    r"(?<![\w-])(?:www dot )?[\w-]++ dot (?:com|org|net|co dot uk|nhs dot uk)\b(?: slash [\w-]++){0,4}", _I
+)
+
+HANDLE = re.compile(r"(?<![\w.@])@[\w.]{1,60}\w")
+HANDLE_IN_CONTEXT = re.compile(
+    r"\b(?:twitter|insta|instagram|tiktok|snapchat|snap|facebook|fb|youtube|mastodon|bluesky)"
+    r"(?: (?:name|handle|account|username))?(?: is|:| as) ?(?P<value>(?=[a-z._]{0,30}[\d_])[\w.]{3,40})",
+    _I,
+)
+
+_N = "[0-9OoIl|]"
+NHS_NUMBER = re.compile(
+    rf"(?<![\w+])(?=[0-9]|[OoIl|][0-9])(?:{_N}{{3}}(?P<a>[ ./-]{{1,2}}){_N}{{3}}(?P<b>[ ./-]{{1,2}}){_N}{{4}}"
+    r"|[0-9]{10})(?!\w)"
+)
+
+_MONTH = (
+    "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    "|nov(?:ember)?|dec(?:ember)?)"
+)
+_YEAR = r"(?:(?:18|19|20)?\d\d)"
+_DATE = (
+    rf"(?:\d{{1,2}} ?[./ -] ?\d{{1,2}} ?[./ -] ?{_YEAR}|{_YEAR}-\d{{1,2}}-\d{{1,2}}"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)?(?: of)?[ ./-]?{_MONTH}[., /-]{{0,2}}{_YEAR}"
+    rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? {_YEAR}|\d{{6}}|\d{{8}})(?!\d)"
+)
+DATE = re.compile(
+    rf"(?<!\d)(?:\d{{1,2}}[./-]\d{{1,2}}[./-]{_YEAR}(?!\d)|\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}\b"
+    rf"|\b{_MONTH} (?:the )?\d{{1,2}}(?:st|nd|rd|th)?\b)",
+    _I,
+)
+"""Any calendar date, for the quote gate."""
+DOB = re.compile(
+    r"(?:\bd\.? ?o\.? ?b\b\.?|\bdate of birth\b|\bbirth ?da(?:te|y)\b|\bborn\b)"
+    r"(?:[\s:=-]{1,3}(?:is|was|on|the)\b){0,3}[\s:=(-]{0,3}"
+    rf"(?P<value>{_DATE})",
+    _I,
+)
+DOB_AFTER = re.compile(rf"(?<!\d)(?P<value>{_DATE})[ ,]{{0,2}}\(?(?:d\.? ?o\.? ?b\b|date of birth)", _I)
+
+NINO = re.compile(r"\b[A-Z]{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[A-D]\b", _I)
+
+STAFF_ID = re.compile(
+    r"\b(?:(?:nmc|gmc|hcpc|gphc|gdc)(?: (?:pin|registration|reg))?|(?:(?:his|her|their|nurse|staff) )?pin"
+    r"|(?:staff|employee|payroll|warrant|collar|badge|i\.?d\.? ?badge|crew|driver|operator|call ?sign)"
+    r"(?: (?:id|i\.d\.|badge|card|pin|code|ref))?)"
+    rf"{_VALUE}(?P<value>[A-Z]{{0,3}}-?(?=[A-Z]{{0,2}}\d[A-Z]?\d[A-Z]?\d)[0-9A-Z]{{4,12}})\b",
+    _I,
+)
+NMC_PIN = re.compile(r"\b\d{2}[A-L]\d{4}[A-Z]\b", _I)
+
+HOSPITAL_NO = re.compile(
+    r"\b(?:(?:hospital|hosp|patient|unit|district|case ?note|clinic|medical|my record)(?: record)?"
+    r"(?: ?(?:no|number|num|id|ref|identifier)\b\.?|#)|m\.?r\.?n\b\.?|crn\b|pas (?:no|number))"
+    rf"{_VALUE}(?P<value>[A-Z]{{0,3}}[ -]?(?=[\d ]{{5,12}})\d(?: ?\d){{4,10}}[A-Z]?)\b",
+    _I,
+)
+
+REF_NO = re.compile(
+    r"\b(?:reference|ref|case|complaint|incident|datix|ticket|claim|booking|job|log|enquiry|pals)\b\.?"
+    rf"(?: (?:reference|ref|no|number|num|id)\b\.?|#){{0,2}}{_VALUE}"
+    r"(?P<value>(?:[A-Z]{1,6}[-/]?\d|\d\d)[\d/-]{3,14}[A-Z]{0,2})\b",
+    _I,
+)
+REF_NO_BARE = re.compile(r"\b(?:(?:PALS|DATIX|INC|REF|CAS|WEB)[-/ #]{0,2}\d{4,12}|[A-Z]{2,6}-\d{5,12})\b")
+
+_NEAR = "(?:[0-9]|(?<=[0-9])[OoIl|]|[OoIl|](?=[0-9]))"
+PHONE = re.compile(
+    rf"(?<![\w+.,])(?:\+ ?|\()?(?=[0-9]|[Oo][0-9])(?:{_NEAR}|[ ().\-/](?=[ (]?{_NEAR})|\((?={_NEAR})){{6,24}}"
+    r"(?<=[0-9OoIl|])(?!\w)"
+)
+_SPOKEN = "(?:zero|oh|o|nought|one|two|three|four|five|six|seven|eight|nine|double|triple)"
+PHONE_IN_WORDS = re.compile(rf"\b{_SPOKEN}(?:[ ,-]{{1,2}}{_SPOKEN}\b){{6,14}}", _I)
+
+POSTCODE = re.compile(
+    r"(?<![\w-])(?P<area>[A-Z]{1,2})[0-9][A-Z0-9]?[ .-]{0,2}(?P<inward>[0-9][ABD-HJLNP-UW-Z]{2})(?!\w)", _I
+)
+POSTCODE_IN_CONTEXT = re.compile(
+    r"\bpost(?:al)? ?code(?: is| was|:)? ?"
+    r"(?P<value>[A-Z]{1,2}[ -]?[0-9O][0-9A-Z]?(?:[ .-]{0,2}[0-9O][ -]?[A-Z]{2})?)(?!\w)",
+    _I,
+)
+
+_SURE_STREET = "street|road|avenue|lane|terrace|crescent|gardens|grove|mews|villas|cottages"
+_LIKELY_STREET = (
+    "st|rd|ave|ln|close|drive|way|walk|court|place|square|row|park|hill|view|rise|green|parade|bank|croft|house|gate|wynd"
+    "|side|vale|heights|chase|garth|meadows?|cres|gdns|dr|tce|terr"
+)
+ADDRESS = re.compile(
+    rf"(?<![\w/.:£$%-])(?P<flat>(?:flat|apartment|apt|unit) ?\d{{1,3}}[a-z]?,? )?(?P<number>\d{{1,4}} ?[a-z]?),? "
+    r"(?P<name>(?:[^\W\d_][\w'.-]{1,24} ){1,3}?)"
+    rf"(?P<street>(?P<sure>{_SURE_STREET})|{_LIKELY_STREET})\b\.?",
+    _I,
+)
+_NOT_A_STREET_TEXT = """
+a about across after ago along am an and are around as at away bad bay be bed beds been before between but by day
+days different doctors doors down each every floors for from good had has have her his hour hours hours' hr hrs in
+into is km long main men metre metres mile mile's miles min mins minute minute's minutes minutes' month months more
+my nd nurses of off old on one or other our past patients people per percent pm rd room same second seconds short so
+st staff stars steps th that the their then these this those three till time times to total two until up ward wards
+was way week weeks were when with women x yard yards year years your
+"""
+_NOT_A_STREET = frozenset(_NOT_A_STREET_TEXT.split())
+_AT_HOME = re.compile(
+    r"\b(?:live[sd]?|living|address|home|reside\w*|house|come to|we are|i'?m|moved to|at)\b[^\d]{0,18}$", _I
+)
+
+
+def is_address(match: re.Match[str]) -> bool:
+    """A number and a street, not "10 minutes down the road"; doubtful street words need capitals or "I live at"."""
+    words = match["name"].lower().split()
+    if not _NOT_A_STREET.isdisjoint(words):
+        return False
+    if match["sure"] or match["flat"]:
+        return True
+    named = match["name"].istitle() and match["street"][0].isupper()
+    return named or _AT_HOME.search(match.string[max(0, match.start() - 32) : match.start()]) is not None
+
+
+VEHICLE = re.compile(
+    r"(?P<context>\b(?:reg(?:istration)?|number ?plate|plate|vehicle|car|van|ambulance)\b"
+    r"(?: (?:no|number|is|was|reg)\b\.?){0,3}[: ]{1,2})?"
+    r"(?<![\w-])(?P<value>[A-HJ-PR-Y]{2}[0-9]{2} ?[A-HJ-PR-Z]{3})(?!\w)",
+    _I,
+)
+OLD_VEHICLE = re.compile(
+    r"\b(?:reg(?:istration)?|number ?plate|plate)\b(?: (?:no|number|is|was|plate)\b\.?){0,3}[: ]{1,2}"
+    r"(?P<value>[A-Z]\d{1,3} ?[A-Z]{3}|[A-Z]{3} ?\d{1,3}[A-Z]?|[A-Z]{1,3} ?\d{1,4})(?!\w)",
+    _I,
+)
+
+_COUNTED = (
+    r"(?! ?(?:hours?|hrs?|h|days?|weeks?|wks?|mins?|minutes?|seconds?|nights?|times?|months?|years?|yrs?|x|am|pm|%"
+    r"|people|patients|beds|bedded|ppl|o'?clock|other|of|to|or|stars?)\b|[-:/.]\d|%|\d)"
+)
+_UNIT_NUMBER = r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
+_PLACE = r"(?:bed ?space|bed|bay|side ?room|room|cubicle)"
+_PLACE_NUMBER = rf"(?:[A-Z]?\d{{1,3}}[A-Z]?|{_UNIT_NUMBER})"
+BED = re.compile(
+    rf"\b{_PLACE}(?: (?:no\.?|number)|:)? ?(?:{_PLACE_NUMBER}|one(?=,? bed)|(?-i:[A-H])(?=[ ,.]|$))\b{_COUNTED}"
+    rf"(?:,? ?(?:and |in )?{_PLACE} ?(?:number )?(?:{_PLACE_NUMBER}|one)\b{_COUNTED}){{0,2}}",
+    _I,
+)

@@ -1,0 +1,101 @@
+"""From `feedback-submitted` to `feedback-analysed` and, where due, `feedback-urgent`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from datetime import UTC, datetime
+
+from services.analysis.events import analysed, submission, urgent
+from services.analysis.reader import Reader, Reading, Submission, UnreadableText
+from shared import telemetry
+from shared.consumer import Delivery
+from shared.errors import InvalidRecord
+from shared.events import FeedbackSubmitted
+from shared.publisher import Publisher, Record, record
+from shared.telemetry import Metric
+from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_URGENT
+
+SERVICE = "analysis"
+
+
+def utc_now() -> datetime:
+    """The clock, unless a test brings its own."""
+    return datetime.now(UTC)
+
+
+class SubmittedHandler:
+    """Reads a batch in the worker thread and publishes what was read in one send.
+
+    Idempotent: the same events give the same readings and the same event ids. One batch is in hand at a time, so what
+    waits is bounded by the batch size; everything else waits in Kafka.
+
+    Args:
+        reader: what reads.
+        worker: the one thread that it reads in, off the event loop.
+        publisher: where readings go.
+        now: the clock.
+    """
+
+    def __init__(
+        self, reader: Reader, worker: Executor, publisher: Publisher, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._reader = reader
+        self._worker = worker
+        self._publisher = publisher
+        self._now = now
+
+    async def on_feedback_submitted(self, deliveries: Sequence[Delivery[FeedbackSubmitted]]) -> None:
+        """Read and publish.
+
+        Raises:
+            InvalidRecord: a text of the batch cannot be read; nothing was published. The consumer finds the culprit.
+            TransientFault: Kafka did not take it.
+        """
+        events = [delivery.event for delivery in deliveries]
+        loop = asyncio.get_running_loop()
+        results = await loop.run_in_executor(self._worker, self._read, events)
+        readings = [result for result in results if isinstance(result, Reading)]
+        if len(readings) < len(events):
+            raise InvalidRecord("unreadable_text")
+        records: list[Record] = []
+        for delivery, reading in zip(deliveries, readings, strict=True):
+            records.extend(self._records(delivery, reading))
+        await self._publisher.send(records)
+        _count(readings)
+
+    def _read(self, events: Sequence[FeedbackSubmitted]) -> list[Reading | UnreadableText]:
+        batch: list[Submission] = [submission(event) for event in events]
+        return self._reader.read(batch)
+
+    def _records(self, delivery: Delivery[FeedbackSubmitted], reading: Reading) -> list[Record]:
+        """The urgent one first: should the second be refused, a person has been told."""
+        event, now = delivery.event, self._now()
+        records = [record(FEEDBACK_ANALYSED, analysed(event, reading, now), SERVICE, delivery.traceparent)]
+        flagged = urgent(event, reading, now)
+        if flagged is not None:
+            records.insert(0, record(FEEDBACK_URGENT, flagged, SERVICE, delivery.traceparent))
+        return records
+
+
+def _count(readings: Sequence[Reading]) -> None:
+    """Tell the meters: how much, in which language, how often urgent and redacted; never what."""
+    languages = Counter(_language_label(reading.language) for reading in readings)
+    reasons = Counter(reason for reading in readings for reason in reading.urgent)
+    kinds = Counter(span.kind.value for reading in readings for span in reading.redactions)
+    for metric, label, numbers in (
+        (Metric.TEXTS_READ, "language", languages),
+        (Metric.URGENT, "reason", reasons),
+        (Metric.REDACTIONS, "kind", kinds),
+    ):
+        for value, number in numbers.items():
+            telemetry.count(metric, number, {label: value})
+
+
+def _language_label(language: str | None) -> str:
+    """Few values, whatever an integration sends."""
+    if language is None:
+        return "unknown"
+    return "en" if language.split("-")[0] == "en" else "not-en"

@@ -1,0 +1,235 @@
+"""Identifiers that follow a form: numbers, addresses, links. Names of people are the model's business.
+
+Every expression is linear in the length of the text: repetitions are bounded or possessive, and none starts inside a
+run that another start has already scanned. Cheap tests of the whole text decide which expressions are tried at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass
+from enum import StrEnum
+
+import phonenumbers
+
+from services.analysis import forms
+
+Match = re.Match[str]
+
+
+class Kind(StrEnum):
+    """What was found; the placeholder is the kind in square brackets."""
+
+    NAME = "name"
+    EMAIL = "email"
+    URL = "url"
+    HANDLE = "handle"
+    NHS_NUMBER = "nhs_number"
+    PHONE = "phone"
+    NINO = "nino"
+    DOB = "dob"
+    POSTCODE = "postcode"
+    ADDRESS = "address"
+    STAFF_ID = "staff_id"
+    HOSPITAL_NO = "hospital_no"
+    REF_NO = "ref_no"
+    VEHICLE = "vehicle"
+    BED = "bed"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open stretch of a text, in characters."""
+
+    kind: Kind
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One expression; its group `value`, or else the whole match, is the identifier where `holds` says so."""
+
+    kind: Kind
+    expression: re.Pattern[str]
+    needs: Callable[[Features], bool]
+    holds: Callable[[Match], bool] | None = None
+
+    def spans(self, text: str) -> Iterator[Span]:
+        """Every stretch of the text that is such an identifier."""
+        group: str | int = "value" if "value" in self.expression.groupindex else 0
+        for match in self.expression.finditer(text):
+            if self.holds is None or self.holds(match):
+                start, end = match.span(group)
+                yield Span(self.kind, start, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What one cheap look at a text tells: it decides which expressions are worth trying."""
+
+    digits: int
+    at: bool
+    dot: bool
+    words: Set[str]
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"\D", "", forms.digits_for_letters(text))
+
+
+def is_nhs_number(digits: str) -> bool:
+    """Ten digits whose last is the mod 11 check digit (NHS Data Dictionary, "NHS number")."""
+    if len(digits) != 10 or len(set(digits)) == 1:
+        return False
+    check = 11 - sum(int(digit) * weight for digit, weight in zip(digits, range(10, 1, -1), strict=False)) % 11
+    return check != 10 and int(digits[9]) == check % 11
+
+
+_NHS_CONTEXT = re.compile(r"\bn\.?h\.?s\.?\b", re.IGNORECASE)
+_WEAK_NHS_CONTEXT = re.compile(r"\b(?:my|her|his|their|patient'?s?|health)\s+(?:no\b|num)", re.IGNORECASE)
+
+
+def _nhs_number(match: Match) -> bool:
+    """The check digit with a context or a 3-3-4 layout; or the words "NHS number" with any ten digits."""
+    before = match.string[max(0, match.start() - 32) : match.start()]
+    if _NHS_CONTEXT.search(before):
+        return True
+    laid_out = bool(match["a"] or match["b"])
+    return is_nhs_number(_digits(match.group())) and (laid_out or bool(_WEAK_NHS_CONTEXT.search(before)))
+
+
+_PHONE_CONTEXT = re.compile(
+    r"\b(?:tel\w{0,7}|phone\w{0,2}|mob\w{0,5}|ring|call|text|contact|whats ?app|number|num|fax|cell)\b[^\d]{0,16}$",
+    re.IGNORECASE,
+)
+
+
+def _phone(match: Match) -> bool:
+    """A UK number by its leading zero and length, any other by the `phonenumbers` library, a short one by context."""
+    raw = forms.digits_for_letters(match.group())
+    digits = _digits(raw)
+    if raw[0] == "+" or digits.startswith("00"):
+        return _is_number_anywhere("+" + digits.removeprefix("00"))
+    if digits[0] == "0" and len(digits) in {10, 11} and digits[1] in "1235789":
+        return True
+    if len(digits) == 12 and digits.startswith("44"):
+        return _is_number_anywhere("+" + digits)
+    if len(digits) == 10 and digits[0] == "7" and _is_number_anywhere("+44" + digits):
+        return True
+    return _PHONE_CONTEXT.search(match.string[max(0, match.start() - 28) : match.start()]) is not None
+
+
+def _is_number_anywhere(number: str) -> bool:
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse(number, "GB"))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def _postcode(match: Match) -> bool:
+    """A real postcode area; where lower case and an ordinal such as "b5 1st" is more likely, it is not one."""
+    if match["area"].upper() not in forms.POSTCODE_AREAS:
+        return False
+    ordinal = match["inward"][1:].lower() in {"st", "nd", "rd", "th"}
+    return not ordinal or match.group().isupper()
+
+
+def _vehicle(match: Match) -> bool:
+    return match.group("value").isupper() or match["context"] is not None
+
+
+_RAW_URL_END = ".,;:!?)]}'\""
+
+
+def _has_digits(at_least: int) -> Callable[[Features], bool]:
+    return lambda features: features.digits >= at_least
+
+
+def _has_words(*stems: str) -> Callable[[Features], bool]:
+    wanted = frozenset(stems)
+    return lambda features: not wanted.isdisjoint(features.words)
+
+
+def _with_at(features: Features) -> bool:
+    return features.at
+
+
+def _with_dot(features: Features) -> bool:
+    return features.dot
+
+
+def _spoken_digits(features: Features) -> bool:
+    return len(forms.DIGIT_WORDS & features.words) >= 3
+
+
+def _spoken_bed(features: Features) -> bool:
+    return not forms.BED_WORDS.isdisjoint(features.words)
+
+
+PATTERNS: tuple[Pattern, ...] = (
+    Pattern(Kind.EMAIL, forms.EMAIL, _with_at),
+    Pattern(Kind.EMAIL, forms.EMAIL_IN_WORDS, _has_words("at")),
+    Pattern(Kind.URL, forms.URL, _with_dot),
+    Pattern(Kind.URL, forms.URL_IN_WORDS, _has_words("dot")),
+    Pattern(Kind.HANDLE, forms.HANDLE, _with_at),
+    Pattern(Kind.HANDLE, forms.HANDLE_IN_CONTEXT, _has_words(*forms.NETWORKS)),
+    Pattern(Kind.NHS_NUMBER, forms.NHS_NUMBER, _has_digits(7), _nhs_number),
+    Pattern(Kind.DOB, forms.DOB, _has_digits(3)),
+    Pattern(Kind.DOB, forms.DOB_AFTER, _has_digits(3)),
+    Pattern(Kind.NINO, forms.NINO, _has_digits(6)),
+    Pattern(Kind.STAFF_ID, forms.STAFF_ID, _has_digits(4)),
+    Pattern(Kind.STAFF_ID, forms.NMC_PIN, _has_digits(6)),
+    Pattern(Kind.HOSPITAL_NO, forms.HOSPITAL_NO, _has_digits(5)),
+    Pattern(Kind.REF_NO, forms.REF_NO, _has_digits(4)),
+    Pattern(Kind.REF_NO, forms.REF_NO_BARE, _has_digits(4)),
+    Pattern(Kind.PHONE, forms.PHONE, _has_digits(6), _phone),
+    Pattern(Kind.PHONE, forms.PHONE_IN_WORDS, _spoken_digits),
+    Pattern(Kind.POSTCODE, forms.POSTCODE, _has_digits(2), _postcode),
+    Pattern(Kind.POSTCODE, forms.POSTCODE_IN_CONTEXT, _has_words("postcode", "post", "postal")),
+    Pattern(Kind.ADDRESS, forms.ADDRESS, _has_digits(1), forms.is_address),
+    Pattern(Kind.VEHICLE, forms.VEHICLE, _has_digits(2), _vehicle),
+    Pattern(Kind.VEHICLE, forms.OLD_VEHICLE, _has_digits(1)),
+    Pattern(Kind.BED, forms.BED, _spoken_bed),
+)
+"""In order of precedence: where two overlap, the earlier names the kind."""
+
+
+def features(text: str, words: Set[str]) -> Features:
+    """Look once at a plain text.
+
+    Args:
+        text: from `normalised.normalise`.
+        words: its lower-case words.
+    """
+    return Features(forms.count_digits(text), "@" in text, "." in text, words)
+
+
+def identifiers(text: str, words: Set[str]) -> list[Span]:
+    """Every identifier in a plain text, in order and without overlap."""
+    seen = features(text, words)
+    found: list[Span] = []
+    for pattern in PATTERNS:
+        if pattern.needs(seen):
+            found.extend(pattern.spans(text))
+    return merged(found)
+
+
+def merged(spans: list[Span]) -> list[Span]:
+    """Join overlapping spans into one each; the first given of those that overlap names the kind."""
+    if len(spans) < 2:
+        return spans
+    rank = {span: -index for index, span in reversed(list(enumerate(spans)))}
+    joined: list[Span] = []
+    leader = 0
+    for span in sorted(spans, key=lambda item: (item.start, -item.end)):
+        if joined and span.start < joined[-1].end:
+            last = joined[-1]
+            kind = span.kind if rank[span] > leader else last.kind
+            leader = max(leader, rank[span])
+            joined[-1] = Span(kind, last.start, max(last.end, span.end))
+        else:
+            joined.append(span)
+            leader = rank[span]
+    return joined

@@ -1,0 +1,67 @@
+"""Whether a text may be shown to anyone as a quote. When in doubt, it may not: it is counted, never quoted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+
+from services.analysis.forms import DATE
+from services.analysis.given_names import NAMES, WORD_NAMES
+from services.analysis.redaction import PLACEHOLDER, Redacted
+
+SHORTEST_QUOTE = 10
+LONGEST_QUOTE = 400
+"""Characters of the redacted text."""
+
+_CERTAIN_NAMES = NAMES - WORD_NAMES
+_CAPITALISED = re.compile(r"(?<=[a-z0-9,;:&] )[A-Z][a-z]+")
+_SHOUTED = re.compile(r"\b[A-Z]{2,}\b")
+_LONG_NUMBER = re.compile(r"\d[\d -]{3,}\d")
+
+_PLACE = re.compile(
+    r"\b(?:[Ww]ard [A-Z0-9]|(?:in|at|from|near) [A-Z][a-z]{2,}"
+    r"|[A-Z][a-z]+ (?i:ward|hospital|clinic|surgery|centre|unit|lodge|house|hospice)\b)|\[(?:address|postcode|bed)\]"
+)
+_RARE_EVENT_TEXT = """
+amputated amputation arrested assaulted birth born cardiac collision coroner crash death died dies drowned drowning
+escaped evacuated explosion funeral haemorrhage helicopter inquest miscarriage miscarried murder murdered overdose
+rape raped resuscitated resuscitation shot stabbed stillbirth stillborn suicide transplant triplets twins
+"""
+_RARE_EVENT = frozenset(_RARE_EVENT_TEXT.split())
+
+
+def quotable(redacted: Redacted, text: str, words: Set[str], *, consent: bool, urgent: bool, english: bool) -> bool:
+    """Judge one whole text by the rules of the quote gate.
+
+    Args:
+        redacted: what was taken out, and whether a doubt remains.
+        text: the redacted text.
+        words: the plain raw text's lower-case words.
+        consent: the submitter agreed to be quoted.
+        urgent: a person is asked to look at it.
+        english: not told or found to be in another language; names are not measured in others.
+    """
+    if not consent or urgent or not english or redacted.doubt:
+        return False
+    if not SHORTEST_QUOTE <= len(text.strip()) <= LONGEST_QUOTE:
+        return False
+    rest = PLACEHOLDER.sub(" ", text) if "[" in text else text
+    return not (_names_left(rest, words) or _LONG_NUMBER.search(rest) or _singular(text, words))
+
+
+def _names_left(text: str, words: Set[str]) -> bool:
+    """A name of the gazetteer still stands in the redacted text."""
+    lower = text.lower()
+    suspects = {word.removesuffix("'s") for word in words} & _CERTAIN_NAMES
+    if any(re.search(rf"\b{re.escape(name)}\b", lower) for name in suspects):
+        return True
+    if any(word.lower() in WORD_NAMES for word in _CAPITALISED.findall(text)):
+        return True
+    return not text.isupper() and any(word.lower() in NAMES for word in _SHOUTED.findall(text))
+
+
+def _singular(text: str, words: Set[str]) -> bool:
+    """A date, a place and a rare event together point at one person."""
+    if _RARE_EVENT.isdisjoint(words):
+        return False
+    return (DATE.search(text) is not None or "[dob]" in text) and _PLACE.search(text) is not None

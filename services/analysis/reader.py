@@ -1,0 +1,306 @@
+"""Reads a batch of raw submissions: urgent check, redaction, sentiment, themes, severity, in one pass of the encoder.
+
+Deterministic: the same submission gets the same reading. Holds no state between batches and keeps no words.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.analysis.language import is_english_or_unknown, language_of
+from services.analysis.normalised import Normalised, normalise
+from services.analysis.patterns import Span
+from services.analysis.quotes import quotable
+from services.analysis.redaction import NameToken, Redacted, Redactor
+from services.analysis.segments import Cue, Spoken, cut, highest, weighted_mean
+from services.analysis.urgent import Lexicon, urgent_reasons
+from services.analysis.words import words_in_order
+
+log = logging.getLogger(__name__)
+
+DECIMALS = 4
+"""Of every published probability."""
+
+
+class EncodedText(Protocol):
+    """What the encoder says of one text; see `services.analysis.encoder.Encoded`."""
+
+    @property
+    def theme_probabilities(self) -> NDArray[np.float32]: ...  # noqa: D102
+    @property
+    def sentiment_probabilities(self) -> NDArray[np.float32]: ...  # noqa: D102
+    @property
+    def severity(self) -> float: ...  # noqa: D102
+    @property
+    def name_tokens(self) -> list[NameToken]: ...  # noqa: D102
+
+
+class WindowTokeniser(Protocol):
+    """What cutting a long text needs of the tokeniser."""
+
+    def token_offsets(self, text: str) -> list[tuple[int, int]]:
+        """Character span of each token."""
+
+    def room(self) -> int:
+        """Tokens of text that fit in one window."""
+
+
+class TextEncoder(Protocol):
+    """The model, as the reader needs it; see `services.analysis.encoder.Encoder`."""
+
+    @property
+    def version(self) -> str: ...  # noqa: D102
+    @property
+    def theme_names(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def theme_thresholds(self) -> NDArray[np.float32]: ...  # noqa: D102
+    @property
+    def name_threshold(self) -> float: ...  # noqa: D102
+    @property
+    def severity_threshold(self) -> float: ...  # noqa: D102
+    @property
+    def tokeniser(self) -> WindowTokeniser: ...  # noqa: D102
+    def run(self, texts: Sequence[str], question_types: Sequence[str]) -> Sequence[EncodedText]:
+        """One result per text, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What is to be read."""
+
+    id: str
+    text: str = ""
+    cues: tuple[Cue, ...] = ()
+    question_type: str = "nonspecific"
+    consent_to_quote: bool = False
+    age_band: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Impression:
+    """Sentiment and themes of a stretch or of the whole."""
+
+    label: int
+    """1 very positive … 5 very negative: the likeliest, the more positive one of equals."""
+    probabilities: tuple[float, ...]
+    themes: tuple[tuple[str, float], ...]
+    """Name and probability of each theme at or above its threshold, in the model's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSegment:
+    """A redacted stretch with its own impression; seconds only where it was spoken."""
+
+    text: str
+    impression: Impression
+    start_seconds: float | None
+    end_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read of one submission; holds no name or identifier that was found."""
+
+    id: str
+    segments: tuple[ReadSegment, ...]
+    impression: Impression | None
+    """None where nothing was said: empty text, a recording without a transcript."""
+    severity: float
+    urgent: tuple[str, ...]
+    """Reasons for a person to look at it today; empty where there is none."""
+    quote_ok: bool
+    redacted_text: str
+    redactions: tuple[Span, ...]
+    """In offsets of the text; of a recording, in those of `Spoken.text`."""
+    counts: dict[str, int]
+    language: str | None
+    model_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableText:
+    """The model or a rule failed on this submission alone."""
+
+    id: str
+    error: str
+    """Class of the exception."""
+
+
+@dataclass(slots=True)
+class _Prepared:
+    submission: Submission
+    spoken: Spoken
+    plain: Normalised
+    words: list[str]
+    pieces: list[tuple[int, int]]
+
+    def texts(self) -> list[str]:
+        return [self.plain.text[start:end] for start, end in self.pieces]
+
+
+class Reader:
+    """Reads batches. One thread at a time."""
+
+    def __init__(
+        self, encoder: TextEncoder, allow_list: Iterable[str] = (), severity_threshold: float | None = None
+    ) -> None:
+        """Wire the model to the rules.
+
+        Args:
+            encoder: the model.
+            allow_list: ward and site names that are not people's.
+            severity_threshold: at or above it a submission is urgent; the model's own by default.
+        """
+        self._encoder = encoder
+        self._redactor = Redactor(encoder.name_threshold, allow_list)
+        self._lexicon = Lexicon()
+        self._severity_threshold = encoder.severity_threshold if severity_threshold is None else severity_threshold
+        self._thresholds = [round(float(threshold), DECIMALS) for threshold in encoder.theme_thresholds]
+
+    @property
+    def model_version(self) -> str:
+        """As readings carry it."""
+        return self._encoder.version
+
+    def read(self, batch: Sequence[Submission]) -> list[Reading | UnreadableText]:
+        """Read in order, one result each. A submission that makes the model raise fails alone."""
+        try:
+            return list(self._read(batch))
+        except Exception as error:  # noqa: BLE001 - whatever a text does to the model, its neighbours must be read
+            if len(batch) == 1:
+                log.warning("a text cannot be read: %s", type(error).__name__)
+                return [UnreadableText(batch[0].id, type(error).__name__)]
+        middle = len(batch) // 2
+        return self.read(batch[:middle]) + self.read(batch[middle:])
+
+    def _read(self, batch: Sequence[Submission]) -> list[Reading]:
+        prepared = [self._prepare(submission) for submission in batch]
+        encoded = self._encode(prepared)
+        readings = []
+        at = 0
+        for item in prepared:
+            readings.append(self._reading(item, encoded[at : at + len(item.pieces)]))
+            at += len(item.pieces)
+        return readings
+
+    def _prepare(self, submission: Submission) -> _Prepared:
+        spoken = Spoken.of(submission.text, submission.cues)
+        plain = normalise(spoken.text)
+        tokeniser = self._encoder.tokeniser
+        pieces = cut(plain.text, tokeniser.room(), tokeniser.token_offsets)
+        return _Prepared(submission, spoken, plain, words_in_order(plain.text), pieces)
+
+    def _encode(self, prepared: Sequence[_Prepared]) -> list[_Scores]:
+        """One pass; what occurs twice in a batch, as "Nothing." does, is read once."""
+        asked = [(text, item.submission.question_type) for item in prepared for text in item.texts()]
+        if not asked:
+            return []
+        distinct = {pair: index for index, pair in enumerate(dict.fromkeys(asked))}
+        results = self._encoder.run([text for text, _ in distinct], [kind for _, kind in distinct])
+        scores = _scores(results)
+        return [scores[distinct[pair]] for pair in asked]
+
+    def _reading(self, item: _Prepared, scores: Sequence[_Scores]) -> Reading:
+        submission, text = item.submission, item.plain.text
+        words = frozenset(item.words)
+        names = [
+            (start + first, start + last, probability)
+            for (start, _), score in zip(item.pieces, scores, strict=True)
+            for first, last, probability in score.names
+        ]
+        redacted = self._redactor.redact(item.plain, words, names)
+        severity = max((score.severity for score in scores), default=0.0)
+        reasons = urgent_reasons(
+            self._lexicon.reasons(text, words), severity, self._severity_threshold, submission.age_band
+        )
+        language = language_of(text, item.words, submission.language)
+        redacted_text = redacted.text()
+        return Reading(
+            id=submission.id,
+            segments=self._segments(item, redacted, redacted_text, scores),
+            impression=self._whole(item, scores),
+            severity=severity,
+            urgent=reasons,
+            quote_ok=quotable(
+                redacted,
+                redacted_text,
+                words,
+                consent=submission.consent_to_quote,
+                urgent=bool(reasons),
+                english=is_english_or_unknown(language),
+            ),
+            redacted_text=redacted_text,
+            redactions=redacted.spans,
+            counts=redacted.counts,
+            language=language,
+            model_version=self._encoder.version,
+        )
+
+    def _segments(
+        self, item: _Prepared, redacted: Redacted, redacted_text: str, scores: Sequence[_Scores]
+    ) -> tuple[ReadSegment, ...]:
+        if len(scores) == 1 and not item.spoken.cues:
+            return (ReadSegment(redacted_text, self._impression(scores[0]), None, None),)
+        segments = []
+        for (start, end), score in zip(item.pieces, scores, strict=True):
+            first, last = item.plain.position(start), item.plain.position(end)
+            times = item.spoken.times(first, last)
+            segments.append(ReadSegment(redacted.text(first, last).strip(), self._impression(score), *times))
+        return tuple(segments)
+
+    def _whole(self, item: _Prepared, scores: Sequence[_Scores]) -> Impression | None:
+        """Of several segments: mean sentiment by length, highest probability of each theme."""
+        if not scores:
+            return None
+        if len(scores) == 1:
+            return self._impression(scores[0])
+        lengths = [end - start for start, end in item.pieces]
+        mean = weighted_mean([score.sentiment for score in scores], lengths)
+        sentiment = [round(value, DECIMALS) for value in mean]
+        return self._impression(_Scores(highest([score.themes for score in scores]), sentiment, 0.0, []))
+
+    def _impression(self, scores: _Scores) -> Impression:
+        themes = [
+            (name, probability)
+            for name, probability, threshold in zip(
+                self._encoder.theme_names, scores.themes, self._thresholds, strict=True
+            )
+            if probability >= threshold
+        ]
+        label = scores.sentiment.index(max(scores.sentiment)) + 1
+        return Impression(label, tuple(scores.sentiment), tuple(themes))
+
+
+@dataclass(slots=True)
+class _Scores:
+    """One stretch's probabilities as rounded Python numbers: what is decided on is what is published."""
+
+    themes: list[float]
+    sentiment: list[float]
+    severity: float
+    names: list[NameToken]
+
+
+def _scores(results: Sequence[EncodedText]) -> list[_Scores]:
+    """Round a whole batch at once: NumPy's cost per call is that of a comment's other rules together."""
+    themes = _rounded([result.theme_probabilities for result in results])
+    sentiments = _rounded([result.sentiment_probabilities for result in results])
+    return [
+        _Scores(theme, sentiment, round(min(1.0, max(0.0, float(result.severity))), DECIMALS), result.name_tokens)
+        for theme, sentiment, result in zip(themes, sentiments, results, strict=True)
+    ]
+
+
+def _rounded(rows: Sequence[NDArray[np.float32]]) -> list[list[float]]:
+    stacked = np.stack(rows).astype(np.float64)
+    if not np.isfinite(stacked).all():
+        raise ValueError("the model gave a value that is not a number")
+    rounded: Any = np.round(np.clip(stacked, 0.0, 1.0), DECIMALS).tolist()
+    return list(rounded)

@@ -1,0 +1,133 @@
+"""Takes names and identifiers out of a text: `[name]`, `[phone]`, … in their place.
+
+Names come from the model's word probabilities, identifiers from `patterns`; a per-deployment allow-list of ward and
+site names is spared. Offsets are those of the original text throughout.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from services.analysis.normalised import Normalised, normalise, storable
+from services.analysis.patterns import Kind, Span, identifiers, merged
+
+NameToken = tuple[int, int, float]
+"""Start, end and P(name) of one word of the plain text."""
+
+PLACEHOLDER = re.compile(
+    rf"\[(?:{'|'.join(kind.value for kind in Kind)}|unreadable|illegible|redacted)\]", re.IGNORECASE
+)
+"""What stands for something already taken out, by Heed or before it."""
+
+_BETWEEN_NAMES = re.compile(r"[ \t]{1,2}|\.[ ]?|[ ]?[-'][ ]?|, (?=[A-Z]\b)")
+_INITIAL_BEFORE = re.compile(r"(?<![\w'])(?![AI] )[A-Z](?:\. ?|[ ])(?:[A-Z](?:\. ?|[ ]))?$")
+_INITIAL_AFTER = re.compile(r" [A-HJ-Z]\b(?!['.]?\w)")
+_TITLE_BEFORE = re.compile(
+    r"\b(?:dr|doctor|mr|mrs|ms|miss|prof|professor|nurse|sister|matron|midwife|sir|dame|lady|lord)\.? $", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """What was taken out of one text, and where words were left that might be names."""
+
+    original: str
+    spans: tuple[Span, ...]
+    """In original offsets, in order, without overlap."""
+    doubt: bool
+    """A word that the model holds to be a name with a probability of 2 % or more was left standing."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of each kind."""
+        return dict(Counter(span.kind.value for span in self.spans))
+
+    def text(self, start: int = 0, end: int | None = None) -> str:
+        """The original's stretch with placeholders; one that begins before the stretch is not repeated in it."""
+        end = len(self.original) if end is None else end
+        parts: list[str] = []
+        at = start
+        for span in self.spans:
+            if span.end <= at or span.start >= end:
+                continue
+            parts.append(self.original[at : max(at, span.start)])
+            if span.start >= start:
+                parts.append(f"[{span.kind.value}]")
+            at = min(span.end, end)
+        parts.append(self.original[at:end])
+        return storable("".join(parts))
+
+
+class Redactor:
+    """Redacts texts; immutable, so any thread may use it."""
+
+    def __init__(self, name_threshold: float, allow_list: Iterable[str] = ()) -> None:
+        """Set the operating point.
+
+        Args:
+            name_threshold: a word at or above this P(name) is a name, 0 to 1.
+            allow_list: ward and site names that are never taken for people's, whatever their case.
+        """
+        self.name_threshold = name_threshold
+        entries = {normalise(entry.strip()).text for entry in allow_list if entry.strip()}
+        spoken = sorted((re.escape(entry).replace(r"\ ", r"\s+") for entry in entries), key=len, reverse=True)
+        self._allowed = re.compile(rf"(?<!\w)(?:{'|'.join(spoken)})(?!\w)", re.IGNORECASE) if spoken else None
+
+    def redact(self, plain: Normalised, words: frozenset[str], names: Sequence[NameToken]) -> Redacted:
+        """Find what must go.
+
+        Args:
+            plain: the text from `normalise`.
+            words: the plain text's lower-case words, see `words.words_of`.
+            names: words of the plain text with their P(name), in order; those left out count as 0.
+        """
+        found = identifiers(plain.text, words)
+        doubt = False
+        if names:
+            spared = self._spared(plain.text)
+            open_names = [name for name in names if not _inside(name, spared)]
+            found = merged(found + self._name_spans(plain.text, open_names))
+            doubt = any(not _covered(name, found) for name in open_names)
+        spans = tuple(Span(span.kind, *plain.span(span.start, span.end)) for span in found)
+        return Redacted(plain.original, spans, doubt)
+
+    def _name_spans(self, text: str, names: Sequence[NameToken]) -> list[Span]:
+        """Names at or above the threshold, neighbours joined, single initials taken along."""
+        joined: list[Span] = []
+        for start, end, probability in names:
+            if probability < self.name_threshold:
+                continue
+            if joined and _BETWEEN_NAMES.fullmatch(text, joined[-1].end, start):
+                joined[-1] = Span(Kind.NAME, joined[-1].start, end)
+            else:
+                joined.append(Span(Kind.NAME, start, end))
+        return [_with_initials(text, span) for span in joined]
+
+    def _spared(self, text: str) -> list[tuple[int, int]]:
+        """Placeholders, and allow-listed names that no title makes a person's."""
+        spared = [match.span() for match in PLACEHOLDER.finditer(text)] if "[" in text else []
+        if self._allowed is not None:
+            spared.extend(
+                match.span()
+                for match in self._allowed.finditer(text)
+                if not _TITLE_BEFORE.search(text, max(0, match.start() - 12), match.start())
+            )
+        return spared
+
+
+def _with_initials(text: str, span: Span) -> Span:
+    """Take "T" of "T Gethin" and "B" of "Sarah B" along."""
+    before = _INITIAL_BEFORE.search(text, max(0, span.start - 6), span.start)
+    after = _INITIAL_AFTER.match(text, span.end)
+    return Span(span.kind, before.start() if before else span.start, after.end() if after else span.end)
+
+
+def _inside(name: NameToken, stretches: Sequence[tuple[int, int]]) -> bool:
+    return any(start <= name[0] and name[1] <= end for start, end in stretches)
+
+
+def _covered(name: NameToken, spans: Sequence[Span]) -> bool:
+    return any(span.start <= name[0] and name[1] <= span.end for span in spans)

@@ -1,0 +1,111 @@
+"""Cuts what was said into stretches that fit the model's window, and puts their readings together again.
+
+A text that fits is one segment. A longer one is cut at ends of sentences, else between words, else anywhere. The cues
+of a transcript are read as one running text, so that a name or a sentence broken across cues is seen whole; each
+segment keeps the time of the first and last cue it touches.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+_SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*\s+|\n+\s*")
+_WIDEST = 3
+"""Tokens that one character can become at most: a Korean syllable falls apart into three."""
+
+Offsets = Callable[[str], list[tuple[int, int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """What was said between two moments of a recording."""
+
+    start_seconds: float
+    end_seconds: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A text and the cues that follow it, as one running text with the times of its parts."""
+
+    text: str
+    cues: tuple[Cue, ...]
+    starts: tuple[int, ...]
+    """Offset of each cue in `text`."""
+
+    @classmethod
+    def of(cls, text: str, cues: Sequence[Cue]) -> Spoken:
+        """Run them together: cues by single spaces, after the text and a line break."""
+        if not cues:
+            return cls(text, (), ())
+        parts = [f"{text}\n"] if text else []
+        at = len(parts[0]) if parts else 0
+        starts = []
+        for cue in cues:
+            starts.append(at)
+            parts.append(f"{cue.text} ")
+            at += len(cue.text) + 1
+        return cls("".join(parts), tuple(cues), tuple(starts))
+
+    def times(self, start: int, end: int) -> tuple[float | None, float | None]:
+        """Seconds from the first to the last cue that the stretch touches; None where it touches none."""
+        if not self.cues or end <= self.starts[0]:
+            return None, None
+        first = max(0, bisect_right(self.starts, start) - 1)
+        last = max(first, bisect_right(self.starts, end - 1) - 1)
+        return self.cues[first].start_seconds, max(cue.end_seconds for cue in self.cues[first : last + 1])
+
+
+def cut(text: str, room: int, offsets: Offsets) -> list[tuple[int, int]]:
+    """Half-open stretches of at most `room` tokens that together are the text; white space alone gives none.
+
+    Args:
+        text: the plain text.
+        room: tokens that fit in the window beside the prefix.
+        offsets: the tokeniser's character span of each token of a text.
+    """
+    if not text or text.isspace():
+        return []
+    if len(text) * (1 if text.isascii() else _WIDEST) <= room:
+        return [(0, len(text))]
+    tokens = offsets(text)
+    if len(tokens) <= room:
+        return [(0, len(text))]
+    ends = _ends(text, tokens, room)
+    return [(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True) if not text[start:end].isspace()]
+
+
+def _ends(text: str, tokens: Sequence[tuple[int, int]], room: int) -> list[int]:
+    """Greedy: each stretch ends at its last sentence end, else its last space, else after its last token that fits."""
+    sentences = [match.end() for match in _SENTENCE_END.finditer(text)]
+    token_starts = [start for start, _ in tokens]
+    ends: list[int] = []
+    first = 0
+    while len(tokens) - first > room:
+        begin, limit = token_starts[first], token_starts[first + room]
+        at = bisect_right(sentences, limit) - 1
+        end = sentences[at] if at >= 0 and sentences[at] > begin else text.rfind(" ", begin, limit) + 1
+        if end <= begin:
+            # A word cut in two may fall into more tokens than the whole did: half the window leaves room for them.
+            end = max(begin + 1, token_starts[first + room // 2])
+        ends.append(end)
+        first = max(first + 1, bisect_right(token_starts, end - 1))
+    return [*ends, len(text)]
+
+
+def weighted_mean(probabilities: Sequence[Sequence[float]], lengths: Sequence[int]) -> list[float]:
+    """The whole's sentiment: each segment counts by its characters, as a reader would be told more by more words."""
+    total = sum(lengths)
+    return [
+        sum(values[index] * length for values, length in zip(probabilities, lengths, strict=True)) / total
+        for index in range(len(probabilities[0]))
+    ]
+
+
+def highest(probabilities: Sequence[Sequence[float]]) -> list[float]:
+    """The whole's themes: a theme raised in one segment is raised in the whole."""
+    return [max(values) for values in zip(*probabilities, strict=True)]

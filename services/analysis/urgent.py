@@ -1,0 +1,85 @@
+"""Which feedback a person should look at today, decided on the raw text before redaction.
+
+A short lexicon, a learnt severity score, and the submitter's age. No claim is made that nothing is missed: the reasons
+say why something was flagged, their absence says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+from pathlib import Path
+
+import yaml
+
+_I = re.IGNORECASE
+_LEXICON = Path(__file__).parent / "lexicon.yaml"
+
+_NEGATED = re.compile(
+    r"\b(?:no|not|never|without|zero|nor|neither|isn't|wasn't|weren't|haven't|hasn't|didn't|don't|free (?:of|from)"
+    r"|any risk of|prevent(?:ing|s|ed|ion)?(?: of)?)"
+    r"(?: (?:any|a|an|the|been|being|is|was|were|be|ever|felt|feel|feeling|signs?|evidence|kind|sort|form|history|case"
+    r"|of|or|and|physical|verbal|sexual|currently|at|all|have|had|\w+ly)){0,4} $",
+    _I,
+)
+_SERVICE = re.compile(
+    r"\w*\s+(?:misuse|prevention|awareness|training|leaflets?|policy|policies|helpline|support|services?|teams?|groups?"
+    r"|course|screening|questions?|hotline)\b",
+    _I,
+)
+
+
+class Lexicon:
+    """The phrases of `lexicon.yaml`, compiled once; immutable."""
+
+    def __init__(self) -> None:
+        given = yaml.safe_load(_LEXICON.read_text(encoding="utf-8"))
+        me = f"(?:{given['me']})"
+        someone = f"(?:{given['someone'].replace('{me}', me)})"
+        self._entries = tuple(
+            (
+                f"lexicon:{code}",
+                frozenset(entry["words"].split()),
+                re.compile(_alternatives(entry["phrases"]).replace("{someone}", someone).replace("{me}", me), _I),
+            )
+            for code, entry in given["entries"].items()
+        )
+        self._triggers = frozenset().union(*(triggers for _, triggers, _ in self._entries))
+
+    def reasons(self, text: str, words: Set[str]) -> list[str]:
+        """Codes of what the text speaks of, each once, in the lexicon's order.
+
+        Args:
+            text: the plain raw text, see `normalised`.
+            words: its lower-case words.
+        """
+        if self._triggers.isdisjoint(words):
+            return []
+        return [
+            code
+            for code, triggers, expression in self._entries
+            if not triggers.isdisjoint(words) and any(_stands(match) for match in expression.finditer(text))
+        ]
+
+
+def _alternatives(phrases: list[str]) -> str:
+    return rf"\b(?:{'|'.join(phrases)})"
+
+
+def _stands(match: re.Match[str]) -> bool:
+    """Not negated ("no abuse") and not the name of a service ("suicide prevention leaflet")."""
+    if _NEGATED.search(match.string, max(0, match.start() - 60), match.start()):
+        return False
+    return _SERVICE.match(match.string, match.end(), match.end() + 40) is None
+
+
+def urgent_reasons(
+    lexicon: list[str], severity: float, severity_threshold: float, age_band: str | None
+) -> tuple[str, ...]:
+    """All reasons to ask a person: lexicon codes, `severity` (the top score), `under_16`."""
+    reasons = list(lexicon)
+    if severity >= severity_threshold:
+        reasons.append("severity")
+    if age_band == "under_16":
+        reasons.append("under_16")
+    return tuple(reasons)
