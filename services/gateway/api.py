@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response, Security
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -67,13 +67,10 @@ async def submit_many(request: Request, caller: Caller) -> Response:
     handlers.check_media_type(request.headers, *MEDIA_TYPES)
     handlers.check_length(request.headers, gateway.settings.gateway_batch_body)
     traceparent = handlers.valid_traceparent(request.headers.get("traceparent"))
-    answers = await submit_batch(gateway, caller, request.stream(), traceparent)
-    return StreamingResponse(_pages(answers), media_type=MEDIA_TYPES[0], headers=NO_STORE)
-
-
-async def _pages(answers: list[bytes]) -> Any:
-    for start in range(0, len(answers), 500):
-        yield b"".join(answers[start : start + 500])
+    answers, is_whole = await submit_batch(gateway, caller, request.stream(), traceparent)
+    # A body that was not read to its end must not be taken for the connection's next request.
+    headers = NO_STORE if is_whole else {**NO_STORE, "Connection": "close"}
+    return Response(b"".join(answers), media_type=MEDIA_TYPES[0], headers=headers)
 
 
 async def follow(request: Request, receipt: str, caller: Caller) -> Response:

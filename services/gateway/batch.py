@@ -109,14 +109,14 @@ class _Batch:
 
 async def submit_batch(
     gateway: Gateway, integration: Integration, chunks: AsyncIterable[bytes], traceparent: str | None
-) -> list[bytes]:
+) -> tuple[list[bytes], bool]:
     """Accept NDJSON line by line; what is answered with 202 is durable.
 
     A request that outgrows its limits is answered up to there, and then with one line of status 413: neither that line
     nor any after it was read.
 
     Returns:
-        One line of JSON for each line that is not blank, in order.
+        One line of JSON for each line that is not blank, in order; and whether the request was read to its end.
 
     Raises:
         TransientFault: the database is away, and nothing of the whole request was written.
@@ -124,6 +124,7 @@ async def submit_batch(
     batch = _Batch(gateway, integration, traceparent)
     settings = gateway.settings
     number = 0
+    is_whole = True
     try:
         async for number, line in lines(_up_to(chunks, settings.gateway_batch_body), settings.gateway_max_body):
             if number > settings.gateway_batch_lines:
@@ -132,9 +133,10 @@ async def submit_batch(
                 await batch.take(number, line)
     except _RequestTooLarge as end:
         batch.refuse(end.line or number + 1, end.problem)
+        is_whole = False
     await batch.commit()
     batch.count()
-    return batch.answers
+    return batch.answers, is_whole
 
 
 class _RequestTooLarge(Exception):  # noqa: N818 - ends the reading, is no failure

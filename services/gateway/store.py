@@ -185,7 +185,7 @@ class FeedbackStore:
     async def _accept_all(self, given: Sequence[Prepared], common: Mapping[str, object]) -> list[Accepted | None]:
         answers: list[Accepted | None] = [None] * len(given)
         async with transient_faults_told(), self._database.begin() as connection:
-            for places in _rounds(given):
+            for places in in_rounds(given):
                 accepted = await _accept_distinct(connection, [given[place] for place in places], common)
                 for place, answer in zip(places, accepted, strict=True):
                     answers[place] = answer
@@ -291,7 +291,7 @@ def _known(row: Row[Any]) -> Accepted | None:
     return None if row.withdrawn_at is not None else _accepted(row, duplicate=True)
 
 
-def _rounds(given: Sequence[Prepared]) -> list[list[int]]:
+def in_rounds(given: Sequence[Prepared]) -> list[list[int]]:
     """Places grouped so that no group holds an id twice: the n-th mention of an id is in the n-th group."""
     mentions: dict[UUID, int] = defaultdict(int)
     rounds: list[list[int]] = []
