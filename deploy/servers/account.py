@@ -46,7 +46,7 @@ def owned(directory: Path, account: pwd.struct_passwd | None) -> None:
 
 
 def own_path(directory: Path, account: pwd.struct_passwd | None) -> Path:
-    """How the account names its working directory, even below folders that it may not enter."""
+    """How the account names its working directory, even below folders that it may not enter (PostgreSQL 16 on)."""
     if account is not None and sys.platform == "linux":
         return Path("/proc/self/cwd")
     return directory

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from deploy.servers.child import Command, Probe, listens, running_on_free_ports
+from deploy.servers.child import Command, Probe, running_on_free_ports
 from deploy.servers.data_dir import claimed
 from deploy.servers.endpoints import Broker
+from deploy.servers.ports import listens
 from shared.errors import HeedError
 
 
@@ -27,7 +28,7 @@ async def running_broker(data_dir: Path) -> AsyncIterator[Broker]:
             url = f"tcp://127.0.0.1:{ports[0]}"
             options = ["--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://heed/"]
             argv: list[str | Path] = [program, "broker", *options, "--silent"]
-            return Command("the broker (Tansu)", argv, place.log, place.directory, locks=[place.lock])
+            return Command("the broker (Tansu)", argv, place.log, place.directory, ports[0], locks=[place.lock])
 
         def ready(ports: Sequence[int]) -> Probe:
             return lambda: listens(ports[0])

@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from deploy.servers.child import Command, Probe, http_ok, running_on_free_ports
+from deploy.servers.child import Command, Probe, running_on_free_ports
 from deploy.servers.data_dir import Place, claimed, short_directory
 from deploy.servers.endpoints import Bucket
+from deploy.servers.ports import http_ok
 from shared.errors import HeedError
 
 _PORTS = ("s3", "master", "volume", "filer", "admin")
@@ -66,7 +67,7 @@ def _command(program: Path, place: Place, sockets: Path, ports: Sequence[int]) -
     jwt = {f"WEED_JWT_{name}": secrets.token_hex(32) for name in _JWT_KEYS}
     env = {"HOME": str(place.directory), **jwt}
     argv: list[str | Path] = [program, "mini", *options]
-    return Command("the bucket (SeaweedFS)", argv, place.log, place.directory, env, locks=[place.lock])
+    return Command("the bucket (SeaweedFS)", argv, place.log, place.directory, ports[0], env, locks=[place.lock])
 
 
 def _program() -> Path:

@@ -3,24 +3,21 @@
 import asyncio
 import ctypes
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from pwd import struct_passwd
 
+from deploy.servers.ports import free_ports, holds
 from shared.errors import HeedError
 
 Probe = Callable[[], Awaitable[bool]]
 
-# Below every usual ephemeral range, so that no outgoing connection takes a port between choosing and binding it.
-_PORTS = range(15_000, 32_000)
 _ATTEMPTS = 5
 _CLASH = re.compile(r"addr(ess)?\s*(already\s*)?in\s*use|port \d+ .*not available", re.IGNORECASE)
 _TELLING = re.compile(r"error|fatal|panic|cannot|failed|exception|not available", re.IGNORECASE)
@@ -34,12 +31,16 @@ class PortClash(HeedError):  # noqa: N818 - an event, met by choosing again
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run. The environment is made anew, so that no stray variable of the caller's configures a server."""
+    """What to run. The environment is made anew, so that no stray variable of the caller's configures a server.
+
+    It counts as ready only once it holds `port` itself: another process may have been quicker to take it.
+    """
 
     name: str
     argv: Sequence[str | Path]
     log: Path
     cwd: Path
+    port: int | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     user: struct_passwd | None = None
     locks: Sequence[int] = ()
@@ -62,7 +63,7 @@ async def running(command: Command, ready: Probe, patience: float = 60.0) -> Asy
     process = _started(command)
     try:
         deadline = asyncio.get_running_loop().time() + patience
-        while not (await ready() and process.poll() is None):
+        while not (await ready() and (command.port is None or holds(process.pid, command.port))):
             if process.poll() is not None:
                 raise _failure(command, start, process.returncode)
             if asyncio.get_running_loop().time() > deadline:
@@ -102,50 +103,6 @@ async def completed(command: Command, patience: float = 120.0) -> None:
         await _stopped(process, command.stop)
     if process.returncode != 0:
         raise _failure(command, start, process.returncode)
-
-
-def free_ports(count: int) -> list[int]:
-    """Distinct ports that nothing on 127.0.0.1 held a moment ago."""
-    ports: list[int] = []
-    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
-        if _is_free(port):
-            ports.append(port)
-        if len(ports) == count:
-            return ports
-    raise HeedError(f"no {count} free ports on 127.0.0.1 between {_PORTS.start} and {_PORTS.stop}: end what holds them")
-
-
-def _is_free(port: int) -> bool:
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
-        # As servers do: a port in TIME_WAIT is free, one that is listened on is not.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-async def listens(port: int) -> bool:
-    """Whether something on 127.0.0.1 accepts connections at the port."""
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
-
-
-async def http_ok(port: int, path: str) -> bool:
-    """Whether a GET from 127.0.0.1 answers 200 within two seconds."""
-    try:
-        async with asyncio.timeout(2):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            with closing(writer):
-                writer.write(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
-                return b" 200 " in await reader.readline()
-    except (OSError, TimeoutError):
-        return False
 
 
 def _started(command: Command) -> subprocess.Popen[bytes]:
