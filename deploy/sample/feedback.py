@@ -19,6 +19,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from deploy.sample.sentences import CONCERN, NAMED_SHARE, PRAISE, Voice, authored
+from shared.questions import question_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -172,7 +173,7 @@ class _Writer:
             "consent": {"quote": self._random.random() < 0.85, "contact": self._random.random() < 0.2},
         }
         if question:
-            body["question"] = question
+            body |= {"question": question, "question_type": question_type(question).value}
         if self._random.random() < 0.5:
             body["submitter"] = self._submitter(number)
         return body
