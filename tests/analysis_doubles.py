@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from services.analysis.reader import Reader, Reading, Submission
 
-WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
+WORD = re.compile(r"[^\W_]+(?:['-](?![sS]\b)[^\W_]+)*")
 THEMES = ("Staff manner", "Waiting", "Food")
 
 
@@ -66,8 +66,11 @@ class FakeEncoder:
         themes = [0.9 if word in lower else 0.1 for word in ("kind", "wait", "food")]
         good = "kind" in lower or (kind == "could_improve" and "nothing" in lower)
         sentiment = [0.6, 0.2, 0.1, 0.05, 0.05] if good else [0.05, 0.05, 0.1, 0.2, 0.6]
+        words = [(match.span(), match.group().split("-")) for match in WORD.finditer(text)]
         names = [
-            (*match.span(), self.names[match.group()]) for match in WORD.finditer(text) if match.group() in self.names
+            (*span, max(self.names.get(part, 0.0) for part in parts))
+            for span, parts in words
+            if not self.names.keys().isdisjoint(parts)
         ]
         return FakeEncoded(
             np.array(themes, dtype=np.float32),

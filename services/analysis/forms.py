@@ -28,13 +28,12 @@ NETWORKS = frozenset(
 
 _CONFUSED = str.maketrans("OoIl|", "00111")
 _DIGIT = re.compile(r"[0-9]")
-_SEPARATOR = "[ ./-]"
 _VALUE = r"(?:\s{0,2}(?:is|was|are|said|says|reads|no|num|number|id|ref|pin|code)\b\.?){0,3}\s{0,2}[:#=-]?\s{0,2}"
 
 
 def count_digits(text: str) -> int:
     """How many digits the text has; a letter that stands for one is not counted."""
-    return len(_DIGIT.findall(text))
+    return len(_DIGIT.findall(text)) if _DIGIT.search(text) else 0
 
 
 def digits_for_letters(text: str) -> str:
@@ -44,7 +43,7 @@ def digits_for_letters(text: str) -> str:
 
 EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]++ ?@ ?[\w-]++(?:\.[\w-]++)++")
 EMAIL_IN_WORDS = re.compile(
-    r"(?<![\w.+-])[\w.+-]++(?: ?[\[(] ?at ?[\])] ?[\w-]++(?: ?(?:\.|[\[(] ?dot ?[\])]|\bdot\b) ?[a-z]{2,12}\b){1,3}"
+    r"(?<![\w.+-])[\w.+-]++(?: dot [\w-]++){0,2}(?: ?[\[(] ?at ?[\])] ?[\w-]++(?: ?(?:\.|[\[(] ?dot ?[\])]|\bdot\b) ?[a-z]{2,12}\b){1,3}"
     r"| at [\w-]++(?: dot [a-z]{2,12}\b){1,3}"
     r"| at (?:gmail|hotmail|yahoo|outlook|icloud|btinternet|nhs|live|aol|sky)(?:\.[a-z]{2,12}){1,2}\b)",
     _I,
@@ -57,6 +56,8 @@ URL = re.compile(
     rf"|(?<![\w@.-])(?:[a-z0-9-]++\.){{1,6}}[a-z]{{2,6}}/\S*{_URL_END}",
     _I,
 )
+LINK_MARK = re.compile(r"\.[^\W_]|://", _I)
+"""What every link holds: a dot inside a word, or the mark after its scheme."""
 URL_IN_WORDS = re.compile(
     r"(?<![\w-])(?:www dot )?[\w-]++ dot (?:com|org|net|co dot uk|nhs dot uk)\b(?: slash [\w-]++){0,4}", _I
 )
@@ -129,7 +130,7 @@ PHONE = re.compile(
     rf"(?<![\w+.,])(?:\+ ?|\()?(?=[0-9]|[Oo][0-9])(?:{_NEAR}|[ ().\-/](?=[ (]?{_NEAR})|\((?={_NEAR})){{6,24}}"
     r"(?<=[0-9OoIl|])(?!\w)"
 )
-_SPOKEN = "(?:zero|oh|o|nought|one|two|three|four|five|six|seven|eight|nine|double|triple)"
+_SPOKEN = "(?:zero|oh|o|nought|one|two|three|four|five|six|seven|eight|nine|hundred|double|triple)"
 PHONE_IN_WORDS = re.compile(rf"\b{_SPOKEN}(?:[ ,-]{{1,2}}{_SPOKEN}\b){{6,14}}", _I)
 
 POSTCODE = re.compile(

@@ -7,7 +7,7 @@ is marked `not-en`, counted, and not quoted. A short text without function words
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Set
 
 ENGLISH = "en"
 NOT_ENGLISH = "not-en"
@@ -36,12 +36,12 @@ _FEW = 4
 """Words below which function words decide nothing against English."""
 
 
-def language_of(text: str, words: Sequence[str], given: str | None) -> str | None:
+def language_of(text: str, words: Set[str], given: str | None) -> str | None:
     """The language tag as given, else `en`, `not-en`, or None where the text does not tell.
 
     Args:
         text: the plain text.
-        words: its lower-case words in order, repeats included.
+        words: its distinct lower-case words.
         given: what the integration said; it is believed.
     """
     if given is not None:
@@ -50,8 +50,8 @@ def language_of(text: str, words: Sequence[str], given: str | None) -> str | Non
         return None
     if not text.isascii() and len(_LATIN.findall(text)) * 2 < len(_LETTER.findall(text)):
         return NOT_ENGLISH
-    english = sum(word in _ENGLISH for word in words)
-    others = sum(word in _OTHERS for word in words)
+    english = len(words & _ENGLISH)
+    others = len(words & _OTHERS)
     if others > english and others >= 2:
         return NOT_ENGLISH
     if english * 8 >= len(words):

@@ -71,7 +71,7 @@ class Features:
 
     digits: int
     at: bool
-    dot: bool
+    link: bool
     words: Set[str]
 
 
@@ -140,9 +140,6 @@ def _vehicle(match: Match) -> bool:
     return match.group("value").isupper() or match["context"] is not None
 
 
-_RAW_URL_END = ".,;:!?)]}'\""
-
-
 def _has_digits(at_least: int) -> Callable[[Features], bool]:
     return lambda features: features.digits >= at_least
 
@@ -156,8 +153,12 @@ def _with_at(features: Features) -> bool:
     return features.at
 
 
-def _with_dot(features: Features) -> bool:
-    return features.dot
+def _with_link(features: Features) -> bool:
+    return features.link
+
+
+def _spoken_email(features: Features) -> bool:
+    return "at" in features.words and (features.link or "dot" in features.words)
 
 
 def _spoken_digits(features: Features) -> bool:
@@ -170,8 +171,8 @@ def _spoken_bed(features: Features) -> bool:
 
 PATTERNS: tuple[Pattern, ...] = (
     Pattern(Kind.EMAIL, forms.EMAIL, _with_at),
-    Pattern(Kind.EMAIL, forms.EMAIL_IN_WORDS, _has_words("at")),
-    Pattern(Kind.URL, forms.URL, _with_dot),
+    Pattern(Kind.EMAIL, forms.EMAIL_IN_WORDS, _spoken_email),
+    Pattern(Kind.URL, forms.URL, _with_link),
     Pattern(Kind.URL, forms.URL_IN_WORDS, _has_words("dot")),
     Pattern(Kind.HANDLE, forms.HANDLE, _with_at),
     Pattern(Kind.HANDLE, forms.HANDLE_IN_CONTEXT, _has_words(*forms.NETWORKS)),
@@ -196,6 +197,10 @@ PATTERNS: tuple[Pattern, ...] = (
 """In order of precedence: where two overlap, the earlier names the kind."""
 
 
+_TRIGGERS = forms.BED_WORDS | forms.DIGIT_WORDS | forms.NETWORKS | {"dot", "postcode", "post", "postal"}
+"""Words without which a text with no digit, "@" or link holds no identifier."""
+
+
 def features(text: str, words: Set[str]) -> Features:
     """Look once at a plain text.
 
@@ -203,12 +208,14 @@ def features(text: str, words: Set[str]) -> Features:
         text: from `normalised.normalise`.
         words: its lower-case words.
     """
-    return Features(forms.count_digits(text), "@" in text, "." in text, words)
+    return Features(forms.count_digits(text), "@" in text, forms.LINK_MARK.search(text) is not None, words)
 
 
 def identifiers(text: str, words: Set[str]) -> list[Span]:
     """Every identifier in a plain text, in order and without overlap."""
     seen = features(text, words)
+    if not (seen.digits or seen.at or seen.link) and _TRIGGERS.isdisjoint(words):
+        return []
     found: list[Span] = []
     for pattern in PATTERNS:
         if pattern.needs(seen):

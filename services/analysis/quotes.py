@@ -14,6 +14,7 @@ LONGEST_QUOTE = 400
 """Characters of the redacted text."""
 
 _CERTAIN_NAMES = NAMES - WORD_NAMES
+_CERTAIN_WORDS = _CERTAIN_NAMES | {f"{name}'s" for name in _CERTAIN_NAMES}
 _CAPITALISED = re.compile(r"(?<=[a-z0-9,;:&] )[A-Z][a-z]+")
 _SHOUTED = re.compile(r"\b[A-Z]{2,}\b")
 _LONG_NUMBER = re.compile(r"\d[\d -]{3,}\d")
@@ -51,13 +52,13 @@ def quotable(redacted: Redacted, text: str, words: Set[str], *, consent: bool, u
 
 def _names_left(text: str, words: Set[str]) -> bool:
     """A name of the gazetteer still stands in the redacted text."""
-    lower = text.lower()
-    suspects = {word.removesuffix("'s") for word in words} & _CERTAIN_NAMES
-    if any(re.search(rf"\b{re.escape(name)}\b", lower) for name in suspects):
+    if any(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) for name in words & _CERTAIN_WORDS):
         return True
+    if WORD_NAMES.isdisjoint(words):
+        return False
     if any(word.lower() in WORD_NAMES for word in _CAPITALISED.findall(text)):
         return True
-    return not text.isupper() and any(word.lower() in NAMES for word in _SHOUTED.findall(text))
+    return not text.isupper() and any(word.lower() in WORD_NAMES for word in _SHOUTED.findall(text))
 
 
 def _singular(text: str, words: Set[str]) -> bool:

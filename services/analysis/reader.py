@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,9 @@ from services.analysis.normalised import Normalised, normalise
 from services.analysis.patterns import Span
 from services.analysis.quotes import quotable
 from services.analysis.redaction import NameToken, Redacted, Redactor
-from services.analysis.segments import Cue, Spoken, cut, highest, weighted_mean
+from services.analysis.segments import Cue, Spoken, cut, weighted_mean
 from services.analysis.urgent import Lexicon, urgent_reasons
-from services.analysis.words import words_in_order
+from services.analysis.words import words_of
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ class _Prepared:
     submission: Submission
     spoken: Spoken
     plain: Normalised
-    words: list[str]
+    words: frozenset[str]
     pieces: list[tuple[int, int]]
 
     def texts(self) -> list[str]:
@@ -162,7 +162,7 @@ class Reader:
         self._redactor = Redactor(encoder.name_threshold, allow_list)
         self._lexicon = Lexicon()
         self._severity_threshold = encoder.severity_threshold if severity_threshold is None else severity_threshold
-        self._thresholds = [round(float(threshold), DECIMALS) for threshold in encoder.theme_thresholds]
+        self._thresholds = np.round(encoder.theme_thresholds.astype(np.float64), DECIMALS)
 
     @property
     def model_version(self) -> str:
@@ -195,7 +195,7 @@ class Reader:
         plain = normalise(spoken.text)
         tokeniser = self._encoder.tokeniser
         pieces = cut(plain.text, tokeniser.room(), tokeniser.token_offsets)
-        return _Prepared(submission, spoken, plain, words_in_order(plain.text), pieces)
+        return _Prepared(submission, spoken, plain, words_of(plain.text), pieces)
 
     def _encode(self, prepared: Sequence[_Prepared]) -> list[_Scores]:
         """One pass; what occurs twice in a batch, as "Nothing." does, is read once."""
@@ -204,12 +204,11 @@ class Reader:
             return []
         distinct = {pair: index for index, pair in enumerate(dict.fromkeys(asked))}
         results = self._encoder.run([text for text, _ in distinct], [kind for _, kind in distinct])
-        scores = _scores(results)
+        scores = self._scores(results)
         return [scores[distinct[pair]] for pair in asked]
 
     def _reading(self, item: _Prepared, scores: Sequence[_Scores]) -> Reading:
-        submission, text = item.submission, item.plain.text
-        words = frozenset(item.words)
+        submission, text, words = item.submission, item.plain.text, item.words
         names = [
             (start + first, start + last, probability)
             for (start, _), score in zip(item.pieces, scores, strict=True)
@@ -220,11 +219,11 @@ class Reader:
         reasons = urgent_reasons(
             self._lexicon.reasons(text, words), severity, self._severity_threshold, submission.age_band
         )
-        language = language_of(text, item.words, submission.language)
+        language = language_of(text, words, submission.language)
         redacted_text = redacted.text()
         return Reading(
             id=submission.id,
-            segments=self._segments(item, redacted, redacted_text, scores),
+            segments=_segments(item, redacted, redacted_text, scores),
             impression=self._whole(item, scores),
             severity=severity,
             urgent=reasons,
@@ -243,64 +242,70 @@ class Reader:
             model_version=self._encoder.version,
         )
 
-    def _segments(
-        self, item: _Prepared, redacted: Redacted, redacted_text: str, scores: Sequence[_Scores]
-    ) -> tuple[ReadSegment, ...]:
-        if len(scores) == 1 and not item.spoken.cues:
-            return (ReadSegment(redacted_text, self._impression(scores[0]), None, None),)
-        segments = []
-        for (start, end), score in zip(item.pieces, scores, strict=True):
-            first, last = item.plain.position(start), item.plain.position(end)
-            times = item.spoken.times(first, last)
-            segments.append(ReadSegment(redacted.text(first, last).strip(), self._impression(score), *times))
-        return tuple(segments)
-
     def _whole(self, item: _Prepared, scores: Sequence[_Scores]) -> Impression | None:
         """Of several segments: mean sentiment by length, highest probability of each theme."""
         if not scores:
             return None
         if len(scores) == 1:
-            return self._impression(scores[0])
+            return scores[0].impression
         lengths = [end - start for start, end in item.pieces]
-        mean = weighted_mean([score.sentiment for score in scores], lengths)
+        mean = weighted_mean([score.impression.probabilities for score in scores], lengths)
         sentiment = [round(value, DECIMALS) for value in mean]
-        return self._impression(_Scores(highest([score.themes for score in scores]), sentiment, 0.0, []))
+        best: dict[str, float] = {}
+        for score in scores:
+            for name, probability in score.impression.themes:
+                best[name] = max(probability, best.get(name, 0.0))
+        themes = tuple((name, best[name]) for name in self._encoder.theme_names if name in best)
+        return Impression(_likeliest(sentiment), tuple(sentiment), themes)
 
-    def _impression(self, scores: _Scores) -> Impression:
-        themes = [
-            (name, probability)
-            for name, probability, threshold in zip(
-                self._encoder.theme_names, scores.themes, self._thresholds, strict=True
+    def _scores(self, results: Sequence[EncodedText]) -> list[_Scores]:
+        """Round and decide for a whole batch at once: NumPy's cost per call is that of a comment's other rules."""
+        themes = _rounded([result.theme_probabilities for result in results])
+        sentiments = _rounded([result.sentiment_probabilities for result in results]).tolist()
+        found: list[list[tuple[str, float]]] = [[] for _ in results]
+        rows, columns = np.nonzero(themes >= self._thresholds)
+        for row, column, probability in zip(
+            rows.tolist(), columns.tolist(), themes[rows, columns].tolist(), strict=True
+        ):
+            found[row].append((self._encoder.theme_names[column], probability))
+        return [
+            _Scores(
+                Impression(_likeliest(sentiment), tuple(sentiment), tuple(theme)),
+                round(min(1.0, max(0.0, float(result.severity))), DECIMALS),
+                result.name_tokens,
             )
-            if probability >= threshold
+            for theme, sentiment, result in zip(found, sentiments, results, strict=True)
         ]
-        label = scores.sentiment.index(max(scores.sentiment)) + 1
-        return Impression(label, tuple(scores.sentiment), tuple(themes))
 
 
 @dataclass(slots=True)
 class _Scores:
-    """One stretch's probabilities as rounded Python numbers: what is decided on is what is published."""
+    """What the model says of one stretch, rounded: what is decided on is what is published."""
 
-    themes: list[float]
-    sentiment: list[float]
+    impression: Impression
     severity: float
     names: list[NameToken]
 
 
-def _scores(results: Sequence[EncodedText]) -> list[_Scores]:
-    """Round a whole batch at once: NumPy's cost per call is that of a comment's other rules together."""
-    themes = _rounded([result.theme_probabilities for result in results])
-    sentiments = _rounded([result.sentiment_probabilities for result in results])
-    return [
-        _Scores(theme, sentiment, round(min(1.0, max(0.0, float(result.severity))), DECIMALS), result.name_tokens)
-        for theme, sentiment, result in zip(themes, sentiments, results, strict=True)
-    ]
+def _segments(
+    item: _Prepared, redacted: Redacted, redacted_text: str, scores: Sequence[_Scores]
+) -> tuple[ReadSegment, ...]:
+    if len(scores) == 1 and not item.spoken.cues:
+        return (ReadSegment(redacted_text, scores[0].impression, None, None),)
+    segments = []
+    for (start, end), score in zip(item.pieces, scores, strict=True):
+        first, last = item.plain.position(start), item.plain.position(end)
+        times = item.spoken.times(first, last)
+        segments.append(ReadSegment(redacted.text(first, last).strip(), score.impression, *times))
+    return tuple(segments)
 
 
-def _rounded(rows: Sequence[NDArray[np.float32]]) -> list[list[float]]:
+def _likeliest(sentiment: list[float]) -> int:
+    return sentiment.index(max(sentiment)) + 1
+
+
+def _rounded(rows: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
     stacked = np.stack(rows).astype(np.float64)
     if not np.isfinite(stacked).all():
         raise ValueError("the model gave a value that is not a number")
-    rounded: Any = np.round(np.clip(stacked, 0.0, 1.0), DECIMALS).tolist()
-    return list(rounded)
+    return np.clip(stacked, 0.0, 1.0).round(DECIMALS)

@@ -104,8 +104,3 @@ def weighted_mean(probabilities: Sequence[Sequence[float]], lengths: Sequence[in
         sum(values[index] * length for values, length in zip(probabilities, lengths, strict=True)) / total
         for index in range(len(probabilities[0]))
     ]
-
-
-def highest(probabilities: Sequence[Sequence[float]]) -> list[float]:
-    """The whole's themes: a theme raised in one segment is raised in the whole."""
-    return [max(values) for values in zip(*probabilities, strict=True)]

@@ -44,7 +44,8 @@ class Lexicon:
             )
             for code, entry in given["entries"].items()
         )
-        self._triggers = frozenset().union(*(triggers for _, triggers, _ in self._entries))
+        self.triggers = frozenset().union(*(triggers for _, triggers, _ in self._entries))
+        """A text without any of these words is not looked at further."""
 
     def reasons(self, text: str, words: Set[str]) -> list[str]:
         """Codes of what the text speaks of, each once, in the lexicon's order.
@@ -53,7 +54,7 @@ class Lexicon:
             text: the plain raw text, see `normalised`.
             words: its lower-case words.
         """
-        if self._triggers.isdisjoint(words):
+        if self.triggers.isdisjoint(words):
             return []
         return [
             code

@@ -1,0 +1,158 @@
+"""Identifiers: what is found, what is left alone, and that no text takes more than linear work."""
+# ruff: noqa: RUF001 - look-alikes are what is tested
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.analysis.normalised import normalise
+from services.analysis.patterns import PATTERNS, Kind, Span, identifiers, is_nhs_number, merged
+from services.analysis.words import words_of
+
+
+def found(text: str) -> list[tuple[str, str]]:
+    plain = normalise(text)
+    spans = identifiers(plain.text, words_of(plain.text))
+    return [(span.kind.value, text[slice(*plain.span(span.start, span.end))]) for span in spans]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("phone", "Ring «0191 498 0123» after five"),
+        ("phone", "Ring «(0191) 498-0123»."),
+        ("phone", "call «+44 (0)7700 900 123»"),
+        ("phone", "call «0044 7700900123». I was in"),
+        ("phone", "ring «07.700.900.123»"),
+        ("phone", "from abroad «+48 601 234 567»"),
+        ("phone", "my number is «O7700 9OO123»"),
+        ("phone", "text «4980123»"),
+        ("phone", "it is «zero seven seven zero zero nine zero zero one two three» thanks"),
+        ("email", "write to «sarah.jones@nhs.net»."),
+        ("email", "write to «sarah.jones (at) nhs.net»"),
+        ("email", "email «sarah dot jones at gmail dot com»"),
+        ("url", "see «https://example.org/a?b=1»."),
+        ("url", "see «bit.ly/3abc» there"),
+        ("url", "see «example.co.uk»"),
+        ("handle", "thanks «@sarah_j»!"),
+        ("handle", "my twitter handle is «sarah99»"),
+        ("postcode", "I live near «NE1 4LP»."),
+        ("postcode", "we came from «ne14lp»"),
+        ("postcode", "at «SW1A-1AA»"),
+        ("nhs_number", "My NHS number is «943 476 5919»."),
+        ("nhs_number", "NHS no: «9434765919»"),
+        ("nhs_number", "mistyped NHS number «943 476 5918»"),
+        ("nhs_number", "it is «943-476-5919»"),
+        ("nino", "my NINO is «QQ 12 34 56 C»"),
+        ("nino", "«qq123456c»"),
+        ("dob", "DOB «12/03/1960»"),
+        ("dob", "born on «12th March 1960»"),
+        ("dob", "«1960-03-12» (dob)"),
+        ("staff_id", "NMC PIN «98A1234E»"),
+        ("staff_id", "her badge said «38118»."),
+        ("hospital_no", "Hospital number «RTD1234567»"),
+        ("hospital_no", "MRN: «1234567»"),
+        ("ref_no", "my complaint ref is «C137614»."),
+        ("ref_no", "«PALS-67089»"),
+        ("vehicle", "the van was «AB12 CDE»"),
+        ("vehicle", "reg «ab12cde»"),
+        ("address", "I live at «221b Baker Street»"),
+        ("address", "Flat A. «Flat 3, 12 Mill Street», Leeds"),
+        ("bed", "I was in «bay 4 bed 2» for hours"),
+        ("bed", "in «side room 3»,"),
+    ],
+)
+def test_an_identifier_is_found_whole(kind: str, text: str) -> None:
+    start, end = text.index("«"), text.index("»") - 1
+    bare = text.replace("«", "").replace("»", "")
+    assert (kind, bare[start:end]) in found(bare)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9434765919 people came",  # a good check digit, no context, no layout
+        "943 476 5918",  # a layout, a wrong check digit
+        "10 minutes down the road, a 5 minute drive",
+        "24 hour care in bed 3 days later",
+        "seen in bed 2 hours later",
+        "111 and 999 are a 10/10 service, 24/7",
+        "at 10.30am on 12/03/2021, 2020/2021 winter",
+        "I rang at 0830 and 0900 and again at 1015",
+        "COVID 19 on ward 7, B12 injection, T10 and L5",
+        "ward b5 1st floor",
+        "one two three four nurses",
+        "a complaint in 2019 cost £1234567",
+        "The staff were kind.I was happy. Room was clean",
+    ],
+)
+def test_ordinary_words_and_numbers_are_left_alone(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("call ０７７００ ９００１２３ now", "０７７００ ９００１２３"),
+        ("call 0\u200b77\u200b00 900123 now", "0\u200b77\u200b00 900123"),
+        ("call 07700\u00a0900\u00a0123 now", "07700\u00a0900\u00a0123"),
+        ("at ΝΕ1 4LP now", "ΝΕ1 4LP"),
+        ("call 0️⃣7️⃣7️⃣0️⃣0️⃣900123 now", "0️⃣7️⃣7️⃣0️⃣0️⃣900123"),
+        ("write to jo＠example.org now", "jo＠example.org"),
+    ],
+)
+def test_disguised_characters_hide_nothing(text: str, value: str) -> None:
+    assert [stretch for _, stretch in found(text)] == [value]
+
+
+def test_check_digit() -> None:
+    assert is_nhs_number("9434765919")
+    assert not is_nhs_number("9434765918")
+    assert not is_nhs_number("1111111111")
+
+
+def test_of_overlapping_spans_the_first_names_the_kind() -> None:
+    spans = [Span(Kind.EMAIL, 5, 20), Span(Kind.URL, 12, 25), Span(Kind.NAME, 0, 6)]
+    assert merged(spans) == [Span(Kind.EMAIL, 0, 25)]
+
+
+@given(st.text(alphabet="0123456789 +-()./@aOIl:,\nNE\u200b０", max_size=80))
+def test_spans_lie_in_the_text_in_order_and_apart(text: str) -> None:
+    plain = normalise(text)
+    at = 0
+    for span in identifiers(plain.text, words_of(plain.text)):
+        start, end = plain.span(span.start, span.end)
+        assert at <= start < end <= len(text)
+        at = end
+
+
+ADVERSARIAL = [
+    "0 ", "1", "07700 ", "a@", "@a", "a.", "a.a", "-1", "((", "+4", "1/", "http:", "www.", "bed ", "bed 1 ", "flat 1 ",
+    "12 aaaa ", "one ", "one-", "NE1", "AB-1", "dob ", "dob: ", "ref no ", "nhs ", "my number is ", "I ", "O0", "lI0|",
+    "at a dot ", "a (at) ", "x dot com slash ", "staff id is ", "hospital no ", "1 Jan ", "é@", ". ", "\n", "//",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", ADVERSARIAL)
+def test_work_is_linear_in_the_length(unit: str) -> None:
+    words = frozenset({"at", "dot", "postcode", "twitter", "bed", "one", "two", "three", "zero"})
+
+    def seconds(length: int) -> float:
+        text = (unit * (length // len(unit) + 1))[:length] + "!"
+        best = float("inf")
+        for _ in range(2):
+            started = time.process_time()
+            list(identifiers(text, words | words_of(text)))
+            best = min(best, time.process_time() - started)
+        return best
+
+    # Quadratic work would grow a hundredfold; ten times is linear, the rest is head-room for a busy machine.
+    assert seconds(100_000) < 40 * seconds(10_000) + 0.2
+
+
+def test_every_kind_but_names_has_a_pattern() -> None:
+    assert {pattern.kind for pattern in PATTERNS} == set(Kind) - {Kind.NAME}

@@ -1,0 +1,75 @@
+"""The quote gate: every rule closes it alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.analysis_doubles import FakeEncoder, read
+
+GOOD = "The nurses were kind and told me what would happen."
+
+
+def quote_ok(text: str, **fields: Any) -> bool:
+    return read(text, **{"consent_to_quote": True, **fields}).quote_ok
+
+
+@pytest.mark.parametrize(
+    "text", [GOOD, "Bronwen was kind to me.", "I hope you will go on; may it last!", "He was 3 hours late"]
+)
+def test_a_harmless_text_may_be_quoted(text: str) -> None:
+    assert quote_ok(text)
+
+
+def test_without_consent_never() -> None:
+    assert not quote_ok(GOOD, consent_to_quote=False)
+
+
+def test_an_urgent_text_never() -> None:
+    assert not quote_ok(GOOD + " He slapped my mother.")
+
+
+def test_a_word_that_might_be_a_name_closes_it() -> None:
+    assert not quote_ok("then Rose was kind to me, wonderful")
+
+
+def test_an_allow_listed_place_does_not() -> None:
+    encoder = FakeEncoder()
+    encoder.names["Hexham"] = 0.1
+    assert read("the staff in Hexham were kind", encoder, consent_to_quote=True).quote_ok
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "thanks to sarah who was kind",
+        "it was SARAH's kindness that helped",
+        "and nurse Patel was kind to me",
+        "we all liked Grace, she was so kind",
+    ],
+)
+def test_a_common_name_that_the_model_missed_closes_it(text: str) -> None:
+    assert not quote_ok(text)
+
+
+@pytest.mark.parametrize("language", ["cy", "pl-PL"])
+def test_another_language_never(language: str) -> None:
+    assert not quote_ok(GOOD, language=language)
+
+
+@pytest.mark.parametrize("text", ["Kind.", "kind " * 90])
+def test_too_short_or_too_long(text: str) -> None:
+    assert not quote_ok(text)
+
+
+def test_a_long_number_left_standing_closes_it() -> None:
+    assert not quote_ok("they kept asking for 43 8812 for some reason")
+
+
+def test_date_place_and_rare_event_together_close_it() -> None:
+    event, place, date = "my dad died", "at Northgate Hospital", "on 3 March"
+    assert not quote_ok(f"the staff were kind when {event} {place} {date}")
+    assert quote_ok(f"the staff were kind when {event} {date}")
+    assert quote_ok(f"the staff were kind {place} {date}")
+    assert quote_ok(f"the staff were kind when {event} {place}")

@@ -1,0 +1,82 @@
+"""What is taken out, in whose offsets, and what is spared."""
+# ruff: noqa: RUF001 - look-alikes are what is tested
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.analysis.normalised import normalise, storable
+from services.analysis.redaction import Redactor
+from services.analysis.words import words_of
+from tests.analysis_doubles import read
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("Bronwen was kind", "[name] was kind"),
+        ("Nurse Bronwen Okafor's voice", "Nurse [name]'s voice"),
+        ("Bronwen Okafor-Gethin, and Gethin", "[name], and [name]"),
+        ("T. Gethin and J Okafor came", "[name] and [name] came"),
+        ("Bronwen B was kind", "[name] was kind"),
+        ("I saw A Gethin? I Gethin?", "I saw A [name]? I [name]?"),
+        ("Bronwen\nOkafor", "[name]\n[name]"),
+        ("Bronwen on 07700 900123", "[name] on [phone]"),
+        ("write to Bronwen.Okafor@example.org", "write to [email]"),
+        ("[name] helped, and [phone]", "[name] helped, and [phone]"),
+        ("Hexham was clean", "Hexham was clean"),
+        ("hexham was clean, Dr Hexham was kind", "hexham was clean, Dr [name] was kind"),
+        ("Rose was kind", "Rose was kind"),
+        ("Br\u200bonwen was kind", "[name] was kind"),
+        ("Вrоnwеn was kind", "[name] was kind"),
+        ("𝐁𝐫𝐨𝐧𝐰𝐞𝐧 was kind", "[name] was kind"),
+        ("", ""),
+        ("a\x00b\x07c\nd\ud800", "a b c\nd\ufffd"),
+        ("👍🏽 👨‍👩‍👧", "👍🏽 👨‍👩‍👧"),
+    ],
+)
+def test_redacted_text(text: str, redacted: str) -> None:
+    assert read(text).redacted_text == redacted
+
+
+def test_spans_are_in_original_offsets() -> None:
+    text = "Thank you Br\u200bonwen, ring ０７７００ 900123"
+    assert [(s.kind.value, text[s.start : s.end]) for s in read(text).redactions] == [
+        ("name", "Br\u200bonwen"),
+        ("phone", "０７７００ 900123"),
+    ]
+
+
+def test_counts_by_kind() -> None:
+    assert read("Bronwen and Gethin at NE1 4LP").counts == {"name": 2, "postcode": 1}
+
+
+def test_a_span_across_two_stretches_shows_once() -> None:
+    text = "call 07700 900123 now"
+    redacted = Redactor(0.3).redact(normalise(text), words_of(text), ())
+    assert redacted.text(0, 11) + "|" + redacted.text(11) == "call [phone]| now"
+
+
+@given(st.text(max_size=60))
+def test_offsets_lead_back_to_the_original(text: str) -> None:
+    plain = normalise(text)
+    at = 0
+    for index in range(len(plain.text)):
+        start, end = plain.span(index, index + 1)
+        assert at <= start < end <= len(text)
+        at = start
+    assert plain.position(len(plain.text)) == len(text) or plain.origins is None
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
+def test_a_text_without_identifiers_comes_back_as_it_was(text: str) -> None:
+    redacted = Redactor(0.3).redact(normalise(text), frozenset(), ())
+    if not redacted.spans:
+        assert redacted.text() == storable(text)
+
+
+@pytest.mark.parametrize("text", ["Привет, как дела? Всё хорошо", "Όλα καλά, ευχαριστώ", "مرحبا", "谢谢你们"])
+def test_other_alphabets_are_not_taken_for_disguises(text: str) -> None:
+    assert normalise(text).text == text.replace("，", ",")

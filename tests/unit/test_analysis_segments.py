@@ -1,0 +1,93 @@
+"""Long texts and transcripts: cut, timed, and put together again."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.analysis.segments import Cue, Spoken, cut, weighted_mean
+from tests.analysis_doubles import FakeEncoder, FakeTokeniser, read
+
+
+def pieces(text: str, room: int) -> list[str]:
+    return [text[start:end] for start, end in cut(text, room, FakeTokeniser(room).token_offsets)]
+
+
+def test_a_text_that_fits_is_one_piece() -> None:
+    assert pieces("One two. Three four.", 6) == ["One two. Three four."]
+
+
+def test_a_long_text_is_cut_at_ends_of_sentences() -> None:
+    text = "One two three. Four five. Six seven eight nine."
+    assert pieces(text, 7) == ["One two three. Four five. "[:26], "Six seven eight nine."]
+
+
+def test_else_between_words() -> None:
+    assert pieces("a bb ccc dddd eeeee", 2) == ["a bb ", "ccc dddd ", "eeeee"]
+
+
+def test_else_anywhere() -> None:
+    assert "".join(pieces("!" * 50, 8)) == "!" * 50
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t "])
+def test_white_space_is_no_piece(text: str) -> None:
+    assert pieces(text, 8) == []
+
+
+@given(st.text(alphabet="ab .!?\n,", max_size=200), st.integers(2, 12))
+def test_pieces_are_the_text_and_each_fits(text: str, room: int) -> None:
+    found = cut(text, room, FakeTokeniser(room).token_offsets)
+    at = 0
+    for start, end in found:
+        assert text[at:start].strip() == ""
+        assert len(FakeTokeniser(room).token_offsets(text[start:end])) <= room
+        at = end
+    assert text[at:].strip() == ""
+
+
+def test_cues_are_read_as_one_text_with_times() -> None:
+    spoken = Spoken.of(
+        "A film.", [Cue(0, 2, "My nurse was Bronwen"), Cue(2, 5.5, "Okafor and she"), Cue(6, 7, "sang.")]
+    )
+    assert spoken.text == "A film.\nMy nurse was Bronwen Okafor and she sang. "
+    assert spoken.times(0, 7) == (None, None)
+    assert spoken.times(0, 12) == (0, 2)
+    assert spoken.times(8, len(spoken.text)) == (0, 7)
+    assert spoken.times(30, 34) == (2, 5.5)
+
+
+def test_a_name_across_two_cues_is_one_name() -> None:
+    reading = read("", cues=(Cue(0, 2, "My nurse was Bronwen"), Cue(2, 4, "Okafor and she was kind.")))
+    assert [(s.text, s.start_seconds, s.end_seconds) for s in reading.segments] == [
+        ("My nurse was [name] and she was kind.", 0, 4)
+    ]
+    assert reading.counts == {"name": 1}
+
+
+def test_longer_segments_weigh_more() -> None:
+    assert weighted_mean([[1.0, 0.0], [0.0, 1.0]], [30, 10]) == [0.75, 0.25]
+
+
+def test_the_whole_has_the_themes_of_its_parts_and_their_mean_sentiment() -> None:
+    text = "The nurses were so kind to me. " + "But the wait was long and cold. " * 3
+    reading = read(text, FakeEncoder(room=8))
+    assert len(reading.segments) == 4
+    assert [segment.impression.label for segment in reading.segments] == [1, 5, 5, 5]
+    assert [{name for name, _ in segment.impression.themes} for segment in reading.segments[:2]] == [
+        {"Staff manner"},
+        {"Waiting"},
+    ]
+    assert reading.impression is not None
+    assert reading.impression.label == 5
+    assert {name for name, _ in reading.impression.themes} == {"Staff manner", "Waiting"}
+    assert sum(reading.impression.probabilities) == pytest.approx(1, abs=0.001)
+
+
+def test_an_identifier_across_two_segments_is_taken_out_of_both() -> None:
+    reading = read("one two three four five six 07700 900 123 seven eight", FakeEncoder(room=7))
+    assert len(reading.segments) == 2
+    assert (
+        " | ".join(segment.text for segment in reading.segments) == "one two three four five six [phone] | seven eight"
+    )
