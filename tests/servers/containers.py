@@ -27,7 +27,7 @@ def docker_answers() -> bool:
 @asynccontextmanager
 async def contained_kafka() -> AsyncIterator[Broker]:
     """Kafka in KRaft mode in a container."""
-    from testcontainers.kafka import KafkaContainer
+    from testcontainers.community.kafka import KafkaContainer
 
     async with _started(KafkaContainer(_KAFKA).with_kraft()) as container:
         yield Broker(container.get_bootstrap_server())
@@ -36,7 +36,7 @@ async def contained_kafka() -> AsyncIterator[Broker]:
 @asynccontextmanager
 async def contained_minio() -> AsyncIterator[Bucket]:
     """MinIO in a container."""
-    from testcontainers.minio import MinioContainer
+    from testcontainers.community.minio import MinioContainer
 
     async with _started(MinioContainer()) as container:
         config = container.get_config()
@@ -46,7 +46,7 @@ async def contained_minio() -> AsyncIterator[Bucket]:
 @asynccontextmanager
 async def contained_postgresql() -> AsyncIterator[Database]:
     """PostgreSQL in a container."""
-    from testcontainers.postgres import PostgresContainer
+    from testcontainers.community.postgres import PostgresContainer
 
     async with _started(PostgresContainer(_POSTGRESQL, driver="asyncpg")) as container:
         yield Database(container.get_connection_url())
