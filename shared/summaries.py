@@ -47,7 +47,7 @@ class ChannelHeard(_Model):
 class Heard(_Model):
     """Who we heard, and who we didn't."""
 
-    responses: RoundedCount | None
+    responses: RoundedCount | None = None
     """None: fewer than 10."""
     minimum_responses: int = MINIMUM_RESPONSES
     channels: tuple[ChannelHeard, ...] = ()
@@ -85,7 +85,7 @@ class Pattern(_Model):
 class Certainty(_Model):
     """How sure are we."""
 
-    model_version: str | None
+    model_version: str | None = None
     several_models: bool = False
 
 

@@ -142,9 +142,7 @@ def parse(content: str, file: str) -> Catalogue:
     try:
         catalogue = Catalogue.model_validate(raw)
     except ValidationError as error:
-        raise CatalogueError(
-            tuple(f"{file}: {_told(dict(item))}" for item in error.errors(include_input=False, include_url=False))
-        ) from None
+        raise CatalogueError(tuple(f"{file}: {told}" for told in _faults(error))) from None
     problems = tuple(f"{file}: {problem}" for problem in _inconsistencies(catalogue))
     if problems:
         raise CatalogueError(problems)
@@ -214,6 +212,19 @@ _ADVICE = {
     "string_too_long": "too long; use at most 200 characters",
     "string_pattern_mismatch": "holds control or invisible characters; write it as plain text",
 }
+
+
+def _faults(error: ValidationError) -> list[str]:
+    """Each fault once, unknown fields first: a misspelt field is often why another is missing."""
+    items: list[dict[str, Any]] = [dict(item) for item in error.errors(include_input=False, include_url=False)]
+    places = [item["loc"] for item in items]
+    # A list whose items are all wrong counts as empty too; only the items' own faults help.
+    real = [
+        item
+        for item in items
+        if item["type"] != "too_short" or not any(p[: len(item["loc"])] == item["loc"] != p for p in places)
+    ]
+    return [_told(item) for item in sorted(real, key=lambda item: item["type"] != "extra_forbidden")]
 
 
 def _told(item: dict[str, Any]) -> str:

@@ -173,9 +173,9 @@ DATE = re.compile(
     re.IGNORECASE,
 )
 PLACE = re.compile(
-    r"(?<!\w)(?:ward|bay|bed|room|floor|unit|clinic|theatre|station|cubicle) (?:\d+\w?|[A-Z]\b|[A-Z][a-z]+)"
+    r"(?<!\w)(?i:ward|bay|bed|room|floor|unit|clinic|theatre|station|cubicle) (?:\d+\w?|[A-Z]\b|[A-Z][a-z]+)"
     r"|(?<!\w)(?:in|at|from|near|to) [A-Z][a-z]+"
-    r"|(?<!\w)[A-Z][a-z]+ (?:ward|unit|hospital|clinic|surgery|house|lodge|centre|street|road)(?!\w)"
+    r"|(?<!\w)[A-Z][a-z]+ (?i:ward|unit|hospital|clinic|surgery|house|lodge|centre|street|road)(?!\w)"
 )
 
 # Words that English writes with a capital and that are nobody's name.
@@ -216,6 +216,38 @@ CAPITALISED = frozenset(
         "Easter",
     }
 )
+# What English sentences about care begin with; anything else before a verb may be somebody's first name.
+_SUBJECTS = frozenset(
+    """
+    i i've i'm i'd he she it it's we we've they they've you you've you'd this that these those there here who what
+    which when where why how all both each every some most many much more none no nothing nobody anyone anybody someone
+    everyone everybody everything something anything one ones mine my our ours your their his her its a an the not never
+    always only also and but so or if as while although though now then once twice just really very well maybe perhaps
+    sadly unfortunately luckily thankfully overall generally sometimes often usually could would should might may must
+    was were is are has had have did does do am been being couldn't wouldn't didn't don't
+    staff crew crews team teams people person patient patients doctor doctors nurse nurses midwife midwives driver
+    drivers paramedic paramedics operator operators caller callers carer carers family husband wife mother father mum
+    dad son daughter baby child children partner relative relatives lady man men woman women gentleman volunteer
+    volunteers worker workers therapist therapists psychologist psychologists psychiatrists pharmacist pharmacists
+    receptionists individuals adults parents
+    service services care treatment ambulance ambulances hospital ward clinic department unit surgery practice pharmacy
+    company transport taxi car food meals drinks water tea menu choice phone phones call calls line message messages
+    letter letters email emails text texts website appointment appointments visit visits time times wait waiting
+    timescale response delay delays queue discharge referral medication medicine medicines tablets pain help support
+    advice information communication explanation questions answers equipment bed beds room rooms toilet toilets shower
+    parking building place environment noise heating everything's experience experiences procedure procedures
+    operation assessment assessments therapy group groups session sessions activities exercise exercises course
+    discussions concerns messages issue issues problem problems demand speed attitude manner manners
+    kindness covid dementia felt excellent great good lovely nice kind friendly professional helpful thank thanks
+    """.split()  # noqa: SIM905 - a list of words is read as words
+)
+_SUBJECT_ENDINGS = ("ing", "tion", "ment", "ness", "ity", "ance", "ence", "ly")
+_NAME_BEFORE_VERB = re.compile(
+    r"(?:^|[.!?:;\n\u2026\"\u201c(-]\s*)([^\W\d_][\w'\u2019-]+),? "
+    r"(?:was|is|were|are|has|had|have|who|went|made|makes|helped|helps|listened|listens|explained|explains|took|takes|"
+    r"came|gave|gives|did|does|did?n't|always|really|treated|looked|kept|saw|told|said|spoke|called|never|"
+    r"(?:and|&) [A-Z]\w+)(?!\w)"
+)
 _WORD = re.compile(r"[^\W\d_][\w'\u2019&-]*")
 _SENTENCE_END = re.compile(r"[.!?:…\n•\-\u2013\u2014\"\u201c\u201d(]\s*$")
 
@@ -237,6 +269,16 @@ def capitalised_inside(text: str, allowed: Iterable[str] = ()) -> list[str]:
         if before.strip() and not _SENTENCE_END.search(before):
             found.append(word)
     return found
+
+
+def name_before_verb(text: str) -> bool:
+    """Whether a sentence begins with a capital letter, a verb follows, and the word is no usual subject: "Asha was"."""
+    for match in _NAME_BEFORE_VERB.finditer(text):
+        word = match.group(1).replace("\u2019", "'")
+        usual = word.casefold() in _SUBJECTS or word in CAPITALISED or word.endswith(_SUBJECT_ENDINGS)
+        if word[0].isupper() and not usual:
+            return True
+    return False
 
 
 def unprintable(text: str) -> bool:

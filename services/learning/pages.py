@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PART = 1_000
 """Ids in one `feedback-summarised` event at most."""
 
-CANDIDATES = 200
+CANDIDATES = 100
 """Quotable readings looked at per page: an arbitrary but constant choice, so that a page's cost has a bound."""
 
 _CLAIM = text(

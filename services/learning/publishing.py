@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SERVICE = "learning"
-AT_ONCE = 32
+AT_ONCE = 8
 """Pages written in one transaction, and pages or lists sent together, at most."""
 
 

@@ -58,7 +58,7 @@ def identity_faults(text: str, team_names: Iterable[str] = (), allowed: Sequence
         allowed: names of places that are not people.
     """
     found = [code for code, pattern in _IDENTITY if pattern.search(text)]
-    if language.capitalised_inside(text, allowed):
+    if language.capitalised_inside(text, allowed) or language.name_before_verb(text):
         found.append("name")
     places = any(_mentions(text, name) for name in allowed)
     if language.DATE.search(text) and (places or language.PLACE.search(text)):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from services.learning.readings import Measure
 
 THEMES_SHOWN = 3
+CHANNELS_SHOWN = 4
 
 FEW = 3
 """Voices from which a theme may be told as "a few"; a theme that one or two raise is not told at all."""
@@ -125,8 +126,17 @@ def compose(
         # What no team receives may come from several organisations: their words do not travel between them.
         voices = [] if team.id == UNROUTED else quotes.usable(candidates, team_names, allowed)
         content |= _described(table, voices)
-    summary = LearningSummary(**content)
-    return summary.model_copy(update={"text": rendering.plain(summary), "markdown": rendering.markdown(summary)})
+    return _fitted(LearningSummary(**content))
+
+
+def _fitted(summary: LearningSummary) -> LearningSummary:
+    """The page with its texts, and with as many quotes as 300 words have room for."""
+    while True:
+        text = rendering.plain(summary)
+        if len(text.split()) <= rendering.MAX_WORDS or not summary.quotes:
+            return summary.model_copy(update={"text": text, "markdown": rendering.markdown(summary)})
+        shorter = {"told": summary.told[:-1]} if summary.told else {"valued_quote": None}
+        summary = summary.model_copy(update=shorter)
 
 
 def content_of(summary: LearningSummary) -> dict[str, Any]:
@@ -211,6 +221,8 @@ def _channels(counts: Mapping[str, int], responses: int) -> tuple[ChannelHeard, 
     by_label: dict[str, int] = defaultdict(int)
     for name, count in counts.items():
         by_label[wording.channel(name)] += count
+    for label in sorted(by_label, key=lambda label: (-by_label[label], label))[CHANNELS_SHOWN:]:
+        by_label[wording.OTHER_CHANNEL] += by_label.pop(label)
     ordered = sorted(by_label.items(), key=lambda item: (item[0] == wording.OTHER_CHANNEL, -item[1], item[0]))
     amounts = {label: amount(count, responses) for label, count in ordered}
     safe = all(size.size in {"share", "all"} for size in amounts.values())
