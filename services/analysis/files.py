@@ -73,6 +73,8 @@ def _submission(row: Mapping[str, Any]) -> Submission:
     identity = row.get("id")
     if isinstance(identity, bool) or not isinstance(identity, str | int):
         raise _Refused("`id` must be a string or a whole number")
+    if isinstance(identity, str) and not _is_unicode(identity):
+        raise _Refused("`id` holds half of a character")
     text = row.get("text")
     if not isinstance(text, str):
         raise _Refused("`text` must be a string")
@@ -87,6 +89,15 @@ def _submission(row: Mapping[str, Any]) -> Submission:
         consent_to_quote=consent is not False and not (isinstance(consent, dict) and consent.get("quote") is False),
         language=_optional_string(row, "language"),
     )
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON may spell half of a surrogate pair, which no file in UTF-8 can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _object(line: str | bytes) -> Mapping[str, Any]:

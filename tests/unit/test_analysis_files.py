@@ -44,6 +44,7 @@ def test_the_output_has_the_contract_s_fields() -> None:
         ("[" * 100_000, "not JSON"),
         ('{"text": "x"}', "`id` must be a string or a whole number"),
         ('{"id": true, "text": "x"}', "`id` must be a string or a whole number"),
+        ('{"id": "\\ud800", "text": "x"}', "`id` holds half of a character"),
         ('{"id": 1}', "`text` must be a string"),
         ('{"id": 1, "text": null}', "`text` must be a string"),
         (line(text="x" * 100_001), "`text` is longer than 100000 characters"),
