@@ -1,0 +1,106 @@
+"""What the gateway's integration tests stand on: its schema on a real PostgreSQL, and submissions to put there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from deploy.provision import provision
+from deploy.servers import running_database
+from services.gateway.app import SCHEMA, migrate_database
+from services.gateway.feedback import Prepared, prepare
+from services.gateway.integrations import Integration
+from services.gateway.pseudonyms import Pseudonyms
+from services.gateway.settings import GatewaySettings
+from services.gateway.submission import read_submission
+from shared.database import engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SURVEY = Integration("survey", (), NOW)
+KEY = Pseudonyms(b"k" * 32)
+
+COMMENT: dict[str, Any] = {
+    "kind": "comment",
+    "source_id": "1",
+    "channel": "survey",
+    "text": "The nurses were kind.",
+    "occurred_at": "2026-03-01",
+    "about": {"organisation": "Brookvale Hospital"},
+}
+
+
+@pytest.fixture(scope="module")
+def administrator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The administrator's URL of `HEED_TEST_DATABASE`, or of a server that lives as long as the module's tests."""
+    if real := os.environ.get("HEED_TEST_DATABASE"):
+        yield real
+        return
+    with asyncio.Runner() as runner:
+        server = running_database(tmp_path_factory.mktemp("postgres"), durable=False)
+        database = runner.run(server.__aenter__())
+        try:
+            yield database.url
+        finally:
+            runner.run(server.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def gateway_url(administrator: str) -> AsyncIterator[str]:
+    """The gateway role's URL, on a database of its own with an empty schema."""
+    name = f"heed_test_{uuid4().hex}"
+    admin = create_async_engine(make_url(administrator), isolation_level="AUTOCOMMIT")
+    async with admin.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name}"))
+        own = make_url(administrator).set(database=name).render_as_string(hide_password=False)
+        yield (await provision(own, [SCHEMA], {SCHEMA: "for tests only"}))[SCHEMA]
+        await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    await admin.dispose()
+
+
+@pytest.fixture
+async def database(gateway_url: str) -> AsyncIterator[AsyncEngine]:
+    """The gateway's engine, its schema brought to the newest revision."""
+    opened = engine(gateway_url, SCHEMA, pool_size=10)
+    await migrate_database(opened)
+    yield opened
+    await opened.dispose()
+
+
+def settings(url: str, **given: Any) -> GatewaySettings:
+    """Settings with short pauses."""
+    quick: dict[str, Any] = {"relay_poll": 0.05, "backoff_initial": 0.01, "backoff_max": 0.05, **given}
+    return GatewaySettings(database_url=url, pseudonym_key="k" * 32, **quick)
+
+
+def submission(source_id: str = "1", words: str = "The nurses were kind.") -> Prepared:
+    """What the store takes."""
+    body = json.dumps({**COMMENT, "source_id": source_id, "text": words}).encode()
+    return prepare(read_submission(body, NOW), SURVEY, KEY, NOW)
+
+
+async def rows(database: AsyncEngine, query: str) -> list[tuple[Any, ...]]:
+    """All rows of a query."""
+    async with database.connect() as connection:
+        return [tuple(row) for row in await connection.execute(text(query))]
+
+
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+    """Wait for a condition, with a bound."""
+    deadline = time.monotonic() + seconds
+    while not await holds():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        await asyncio.sleep(0.01)
