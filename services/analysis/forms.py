@@ -43,7 +43,8 @@ def digits_for_letters(text: str) -> str:
 
 EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]++ ?@ ?[\w-]++(?:\.[\w-]++)++")
 EMAIL_IN_WORDS = re.compile(
-    r"(?<![\w.+-])[\w.+-]++(?: dot [\w-]++){0,2}(?: ?[\[(] ?at ?[\])] ?[\w-]++(?: ?(?:\.|[\[(] ?dot ?[\])]|\bdot\b) ?[a-z]{2,12}\b){1,3}"
+    r"(?<![\w.+-])[\w.+-]++(?: dot [\w-]++){0,2}"
+    r"(?: ?[\[(] ?at ?[\])] ?[\w-]++(?: ?(?:\.|[\[(] ?dot ?[\])]|\bdot\b) ?[a-z]{2,12}\b){1,3}"
     r"| at [\w-]++(?: dot [a-z]{2,12}\b){1,3}"
     r"| at (?:gmail|hotmail|yahoo|outlook|icloud|btinternet|nhs|live|aol|sky)(?:\.[a-z]{2,12}){1,2}\b)",
     _I,

@@ -17,7 +17,7 @@ _CERTAIN_NAMES = NAMES - WORD_NAMES
 _CERTAIN_WORDS = _CERTAIN_NAMES | {f"{name}'s" for name in _CERTAIN_NAMES}
 _CAPITALISED = re.compile(r"(?<=[a-z0-9,;:&] )[A-Z][a-z]+")
 _SHOUTED = re.compile(r"\b[A-Z]{2,}\b")
-_LONG_NUMBER = re.compile(r"\d[\d -]{3,}\d")
+_LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){4}")
 
 _PLACE = re.compile(
     r"\b(?:[Ww]ard [A-Z0-9]|(?:in|at|from|near) [A-Z][a-z]{2,}"

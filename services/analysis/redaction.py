@@ -7,12 +7,16 @@ site names is spared. Offsets are those of the original text throughout.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from services.analysis.normalised import Normalised, normalise, storable
 from services.analysis.patterns import Kind, Span, identifiers, merged
+
+_START, _END = attrgetter("start"), attrgetter("end")
 
 NameToken = tuple[int, int, float]
 """Start, end and P(name) of one word of the plain text."""
@@ -50,9 +54,9 @@ class Redacted:
         end = len(self.original) if end is None else end
         parts: list[str] = []
         at = start
-        for span in self.spans:
-            if span.end <= at or span.start >= end:
-                continue
+        for span in self.spans[bisect_right(self.spans, start, key=_END) :]:
+            if span.start >= end:
+                break
             parts.append(self.original[at : max(at, span.start)])
             if span.start >= start:
                 parts.append(f"[{span.kind.value}]")
@@ -88,7 +92,7 @@ class Redactor:
         doubt = False
         if names:
             spared = self._spared(plain.text)
-            open_names = [name for name in names if not _inside(name, spared)]
+            open_names = [name for name in names if not _covered(name, spared)] if spared else list(names)
             found = merged(found + self._name_spans(plain.text, open_names))
             doubt = any(not _covered(name, found) for name in open_names)
         spans = tuple(Span(span.kind, *plain.span(span.start, span.end)) for span in found)
@@ -106,16 +110,16 @@ class Redactor:
                 joined.append(Span(Kind.NAME, start, end))
         return [_with_initials(text, span) for span in joined]
 
-    def _spared(self, text: str) -> list[tuple[int, int]]:
+    def _spared(self, text: str) -> list[Span]:
         """Placeholders, and allow-listed names that no title makes a person's."""
-        spared = [match.span() for match in PLACEHOLDER.finditer(text)] if "[" in text else []
+        spared = [Span(Kind.NAME, *match.span()) for match in PLACEHOLDER.finditer(text)] if "[" in text else []
         if self._allowed is not None:
             spared.extend(
-                match.span()
+                Span(Kind.NAME, *match.span())
                 for match in self._allowed.finditer(text)
                 if not _TITLE_BEFORE.search(text, max(0, match.start() - 12), match.start())
             )
-        return spared
+        return merged(spared)
 
 
 def _with_initials(text: str, span: Span) -> Span:
@@ -125,9 +129,7 @@ def _with_initials(text: str, span: Span) -> Span:
     return Span(span.kind, before.start() if before else span.start, after.end() if after else span.end)
 
 
-def _inside(name: NameToken, stretches: Sequence[tuple[int, int]]) -> bool:
-    return any(start <= name[0] and name[1] <= end for start, end in stretches)
-
-
 def _covered(name: NameToken, spans: Sequence[Span]) -> bool:
-    return any(span.start <= name[0] and name[1] <= span.end for span in spans)
+    """Within one of the spans, which are in order and apart."""
+    at = bisect_right(spans, name[0], key=_START) - 1
+    return at >= 0 and name[1] <= spans[at].end
