@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from deploy.provision import provision
 from deploy.servers import running_database
@@ -58,24 +59,30 @@ def administrator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             runner.run(server.__aexit__(None, None, None))
 
 
-@pytest.fixture
-async def gateway_url(administrator: str) -> AsyncIterator[str]:
-    """The gateway role's URL, on a database of its own with an empty schema."""
+@pytest.fixture(scope="module")
+def gateway_url(administrator: str) -> Iterator[str]:
+    """The gateway role's URL, on a database of the module's own."""
     name = f"heed_test_{uuid4().hex}"
-    admin = create_async_engine(make_url(administrator), isolation_level="AUTOCOMMIT")
+    own = make_url(administrator).set(database=name).render_as_string(hide_password=False)
+    with asyncio.Runner() as runner:
+        runner.run(_administer(administrator, f"CREATE DATABASE {name}"))
+        yield runner.run(provision(own, [SCHEMA], {SCHEMA: "for tests only"}))[SCHEMA]
+        runner.run(_administer(administrator, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def _administer(administrator: str, statement: str) -> None:
+    admin = create_async_engine(administrator, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     async with admin.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
-        own = make_url(administrator).set(database=name).render_as_string(hide_password=False)
-        yield (await provision(own, [SCHEMA], {SCHEMA: "for tests only"}))[SCHEMA]
-        await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    await admin.dispose()
+        await connection.execute(text(statement))
 
 
 @pytest.fixture
 async def database(gateway_url: str) -> AsyncIterator[AsyncEngine]:
-    """The gateway's engine, its schema brought to the newest revision."""
+    """The gateway's engine, on tables of the newest revision, all empty."""
     opened = engine(gateway_url, SCHEMA, pool_size=10)
     await migrate_database(opened)
+    async with opened.begin() as connection:
+        await connection.execute(text("TRUNCATE integration, feedback, outbox, summarised"))
     yield opened
     await opened.dispose()
 
