@@ -196,6 +196,12 @@ async def test_a_fault_that_passes_loses_and_doubles_nothing(gateway: TinyGatewa
     assert report.retries >= 2
 
 
+async def test_answers_that_came_before_the_connection_broke_stand(gateway: TinyGateway) -> None:
+    gateway.faults = [BreakAfter(3)]
+    report = await feed_quickly(numbered(bodies(10)), url=gateway.url, key=KEY)
+    assert (report.accepted, report.duplicates, gateway.requests) == (3, 7, [10, 7])
+
+
 async def test_a_wait_that_the_gateway_asks_for_is_kept(gateway: TinyGateway) -> None:
     gateway.faults = [Refusal(503, retry_after="0.3")]
     before = asyncio.get_running_loop().time()

@@ -72,7 +72,15 @@ def test_runs_of_both_orders_in_one_series() -> None:
 
 
 def test_a_jump_in_an_unsorted_series_does_not_change_the_order() -> None:
-    assert resolved("31/05/2022", "01/02/2022", "31/05/2022")[1] == "2022-02-01"
+    assert resolved("31/12/2021", "01/02/2022", "31/12/2021")[1] == "2022-02-01"
+
+
+def test_a_run_of_ambiguous_dates_may_change_the_order() -> None:
+    assert resolved("30/11/2021", "12/01/2021", "12/02/2021", "12/03/2021")[1:] == [
+        "2021-12-01",
+        "2021-12-02",
+        "2021-12-03",
+    ]
 
 
 def test_series_are_decided_apart() -> None:
