@@ -6,6 +6,7 @@ ids of feedback that a page newly includes wait in parts beside it until `feedba
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 PART = 1_000
 """Ids in one `feedback-summarised` event at most."""
 
-CANDIDATES = 100
+CANDIDATES = 60
 """Quotable readings looked at per page: an arbitrary but constant choice, so that a page's cost has a bound."""
 
 _CLAIM = text(
@@ -184,7 +185,10 @@ class PageStore:
             wanted = {"teams": [team for team, _ in pairs], "periods": [period for _, period in pairs]}
             material = await _material(connection, pairs, wanted)
             newest = await _newest(connection, wanted)
-            writings = [write(item, newest[pair][0] if pair in newest else None) for pair, item in material.items()]
+            # Pages take milliseconds of computing each: in a thread, so that the process's other work goes on.
+            writings = await asyncio.to_thread(
+                lambda: [write(item, newest[pair][0] if pair in newest else None) for pair, item in material.items()]
+            )
             changed = [writing.page for writing in writings if writing.changed]
             if changed:
                 await connection.execute(_WRITE, {"rows": _rows(changed)})

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from services.learning import language
@@ -41,12 +41,14 @@ class Candidate:
     Attributes:
         source: names its feedback, so that one voice is quoted once; never published.
         sentiment: 1 very positive … 5 very negative.
+        vocabulary: its words, once `usable` has let it pass.
     """
 
     source: str
     text: str
     sentiment: int
     themes: tuple[str, ...]
+    vocabulary: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 def identity_faults(text: str, team_names: Iterable[str] = (), allowed: Sequence[str] = ()) -> tuple[str, ...]:
@@ -86,13 +88,15 @@ def usable(candidates: Iterable[Candidate], team_names: Sequence[str], allowed: 
 
     Typical: the words it uses are words that many of the others use too.
     """
-    tidy = (Candidate(c.source, " ".join(c.text.split()), c.sentiment, c.themes) for c in candidates)
-    passed = [candidate for candidate in tidy if quotable(candidate.text, team_names, allowed)]
-    used_by = Counter(word for candidate in passed for word in set(language.words(candidate.text)))
+    passed = []
+    for candidate in candidates:
+        said = " ".join(candidate.text.split())
+        if quotable(said, team_names, allowed):
+            passed.append(replace(candidate, text=said, vocabulary=frozenset(language.words(said))))
+    used_by = Counter(word for candidate in passed for word in candidate.vocabulary)
 
     def typicality(candidate: Candidate) -> float:
-        own = set(language.words(candidate.text))
-        return sum(used_by[word] for word in own) / max(len(own), 1)
+        return sum(used_by[word] for word in candidate.vocabulary) / max(len(candidate.vocabulary), 1)
 
     return sorted(passed, key=lambda candidate: (-typicality(candidate), candidate.source, candidate.text))
 
@@ -112,8 +116,7 @@ def pick(
 def _repeats(one: Candidate, other: Candidate) -> bool:
     if one.source == other.source:
         return True
-    first, second = set(language.words(one.text)), set(language.words(other.text))
-    return len(first & second) > SIMILAR * len(first | second)
+    return len(one.vocabulary & other.vocabulary) > SIMILAR * len(one.vocabulary | other.vocabulary)
 
 
 def _mentions(text: str, name: str) -> bool:

@@ -102,6 +102,7 @@ _FINISHED_OF = text(
     "SELECT feedback_id, version FROM reading WHERE NOT withdrawn AND feedback_id = ANY(CAST(:ids AS uuid[])) "
     "ORDER BY feedback_id"
 )
+_URGENT_OF = text("SELECT count(*) FROM reading WHERE urgent AND feedback_id = ANY(CAST(:ids AS uuid[]))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,11 @@ class ReadingStore:
             else:
                 rows = await connection.execute(_FINISHED_OF, {"ids": list(ids)})
             return {row.feedback_id: row.version for row in rows}
+
+    async def urgent(self, ids: Iterable[UUID]) -> int:
+        """How many of these went to a person."""
+        async with transient_faults_told(), self._database.connect() as connection:
+            return int((await connection.execute(_URGENT_OF, {"ids": list(ids)})).scalar_one())
 
 
 async def _recount(connection: AsyncConnection, change: Mapping[CounterKey, int]) -> None:
