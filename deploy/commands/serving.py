@@ -1,0 +1,44 @@
+"""Starting a trial stack for a command, and keeping it up until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from deploy.embedded import running_stack
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from deploy.embedded import Stack
+
+
+@asynccontextmanager
+async def starting(data_dir: Path, catalogue: Path, console: Console, *, http_port: int = 0) -> AsyncIterator[Stack]:
+    """Start the stack, saying so on the console meanwhile."""
+    with console.status("Starting the broker, the bucket, the database and the services"):
+        stack = running_stack(data_dir, catalogue, http_port=http_port)
+        running = await stack.__aenter__()
+    try:
+        yield running
+    finally:
+        await stack.__aexit__(None, None, None)
+
+
+async def serve_until_stopped(stack: Stack, console: Console) -> None:
+    """Say where everything is; return at Ctrl-C or SIGTERM."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    console.print(f"Gateway      {stack.gateway_url}  (documentation at {stack.gateway_url}/docs)", highlight=False)
+    console.print(f"Key          {stack.key}", highlight=False)
+    console.print(f"Kafka        {stack.stage.broker.bootstrap}", highlight=False)
+    console.print("Ctrl-C stops everything and keeps what was taken in.")
+    await stopped.wait()
+    console.print("Stopping")

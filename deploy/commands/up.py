@@ -1,0 +1,32 @@
+"""`heed up`: the trial stack until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from deploy.commands.serving import serve_until_stopped, starting
+from deploy.connection import default_data_dir
+from deploy.sample import CATALOGUE
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="Of the gateway; 0: any.")
+@click.option(
+    "--catalogue", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Teams; the sample's by default."
+)
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Default: ~/.local/share/heed.")
+def command(*, port: int, catalogue: Path | None, data_dir: Path | None) -> None:
+    """Serve the trial stack in one process until Ctrl-C, and say how to reach it."""
+    directory = data_dir or default_data_dir()
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    asyncio.run(_up(directory, catalogue or CATALOGUE, port))
+
+
+async def _up(directory: Path, catalogue: Path, port: int) -> None:
+    console = Console()
+    async with starting(directory, catalogue, console, http_port=port) as stack:
+        await serve_until_stopped(stack, console)

@@ -1,0 +1,253 @@
+"""The trial stack: every service and the servers that they need, in one process, on loopback.
+
+The services' own code runs here unchanged; only what they stand on differs. See decision 3 for what the embedded broker
+cannot do and how that is made good: most of all, it forgets everything at the end, so whatever PostgreSQL knows to be
+unfinished is published again at the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import uvicorn
+from pydantic import SecretStr
+
+from deploy.connection import StackFile, remove_stack_file, write_stack_file
+from deploy.create_topics import create_topics
+from deploy.provision import provision
+from deploy.servers import Stage, embedded_stage
+from services.analysis.app import running as running_analysis
+from services.analysis.settings import AnalysisSettings
+from services.gateway.app import running as running_gateway
+from services.gateway.integrations import add_integration
+from services.gateway.outbox import requeue_unfinished
+from services.gateway.settings import GatewaySettings
+from services.learning.app import LearningRunning
+from services.learning.app import running as running_learning
+from services.learning.catalogue import read as read_catalogue
+from services.learning.settings import LearningSettings
+from shared.database import engine
+from shared.errors import HeedError, UsageError
+from shared.objects import ObjectStore
+from shared.publisher import running_publisher
+from shared.service import Running, at_work
+from shared.settings import ServiceSettings, load
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from services.learning.catalogue import Catalogue
+    from shared.publisher import Publisher
+
+S = TypeVar("S", bound=ServiceSettings)
+
+INTEGRATION = "trial"
+"""The integration whose key the trial stack makes for itself."""
+
+BUCKET = "heed-media"
+
+SECRETS_FILE = "secrets.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A running trial stack.
+
+    Attributes:
+        gateway_url: where feedback is submitted.
+        key: bearer key of the integration `trial`.
+        gateway: the service at work.
+        analysis: and
+        learning: likewise.
+    """
+
+    gateway_url: str
+    key: str
+    stage: Stage
+    gateway_database_url: str
+    learning_database_url: str
+    catalogue: Catalogue
+    gateway: Running
+    analysis: Running
+    learning: LearningRunning
+
+
+@dataclass(frozen=True, slots=True)
+class _Secrets:
+    """Made once for a data directory and kept in it, readable by its owner only."""
+
+    pseudonym_key: str
+    gateway_key: str | None = None
+
+
+@asynccontextmanager
+async def running_stack(data_dir: Path, catalogue: Path, *, http_port: int = 0) -> AsyncIterator[Stack]:
+    """Start everything; on the way out, stop it in order and keep the data.
+
+    Args:
+        data_dir: holds the bucket, the database, logs and keys; made if missing.
+        catalogue: the team catalogue.
+        http_port: of the gateway, on 127.0.0.1; 0 takes a free one.
+
+    Raises:
+        UsageError: the catalogue is not valid, or the port is taken.
+        HeedError: a server does not start, or another process uses the directory.
+    """
+    teams, catalogue = read_catalogue(catalogue), _absolute(catalogue)
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(embedded_stage(data_dir))
+        urls = await provision(stage.database.url, ["gateway", "learning"])
+        await create_topics(stage.broker.bootstrap, ["unrouted", *(team.id for team in teams.teams)])
+        bucket = stage.bucket
+        await ObjectStore(bucket.endpoint, bucket.access_key, bucket.secret_key, BUCKET).ensure()
+        kept = _secrets(data_dir)
+        publisher = await stack.enter_async_context(running_publisher(_on(stage, ServiceSettings), "heed-trial"))
+        pipeline = _Pipeline(stage, publisher, urls, kept, catalogue)
+        learning, analysis, gateway = await pipeline.start(stack)
+        key = await _bring_up_to_date(urls["gateway"], learning, data_dir, kept)
+        url = await stack.enter_async_context(_serving(gateway, http_port))
+        told = StackFile(
+            gateway_url=url,
+            kafka_bootstrap=stage.broker.bootstrap,
+            gateway_database_url=urls["gateway"],
+            learning_database_url=urls["learning"],
+            gateway_key=key,
+            catalogue=str(catalogue),
+            pid=os.getpid(),
+        )
+        write_stack_file(data_dir, told)
+        stack.callback(remove_stack_file, data_dir)
+        yield Stack(url, key, stage, urls["gateway"], urls["learning"], teams, gateway, analysis, learning)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pipeline:
+    """The three services, and what they are started with."""
+
+    stage: Stage
+    publisher: Publisher
+    urls: dict[str, str]
+    kept: _Secrets
+    catalogue: Path
+
+    async def start(self, stack: AsyncExitStack) -> tuple[LearningRunning, Running, Running]:
+        """Readers before writers, so that nothing waits longer than it must."""
+        learning = self._settings(
+            LearningSettings, database_url=SecretStr(self.urls["learning"]), catalogue=self.catalogue
+        )
+        analysis = self._settings(AnalysisSettings, allow_list_file=self.catalogue)
+        gateway = self._settings(
+            GatewaySettings,
+            database_url=SecretStr(self.urls["gateway"]),
+            pseudonym_key=SecretStr(self.kept.pseudonym_key),
+        )
+        reading = await stack.enter_async_context(at_work(running_learning, learning, self.publisher))
+        assert isinstance(reading, LearningRunning)
+        return (
+            reading,
+            await stack.enter_async_context(at_work(running_analysis, analysis, self.publisher)),
+            await stack.enter_async_context(at_work(running_gateway, gateway, self.publisher)),
+        )
+
+    def _settings(self, model: type[S], **given: object) -> S:
+        return _on(self.stage, model, **given)
+
+
+def _absolute(path: Path) -> Path:
+    """Other commands read it from wherever they are started."""
+    return path.expanduser().resolve()
+
+
+def _on(stage: Stage, model: type[S], **given: object) -> S:
+    """Settings of a service on this stage; other `HEED_` variables still count."""
+    return load(model, kafka_bootstrap=stage.broker.bootstrap, kafka_embedded=True, **given)
+
+
+async def _bring_up_to_date(url: str, learning: LearningRunning, data_dir: Path, kept: _Secrets) -> str:
+    """Publish again what the broker has forgotten; return the trial integration's key."""
+    gateway = engine(url, "gateway")
+    try:
+        finished = await learning.readings.finished()
+        await requeue_unfinished(gateway, list(finished.items()))
+        await learning.pages.republish_all()
+        if kept.gateway_key is not None:
+            return kept.gateway_key
+        key = await add_integration(gateway, INTEGRATION, (), datetime.now(UTC))
+        _keep(data_dir, _Secrets(kept.pseudonym_key, key))
+        return key
+    finally:
+        await gateway.dispose()
+
+
+def _secrets(data_dir: Path) -> _Secrets:
+    """The directory's own, made at its first start.
+
+    Raises:
+        HeedError: the file is damaged. A new pseudonym key would make every submission look new.
+    """
+    path = data_dir / SECRETS_FILE
+    try:
+        return _Secrets(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        made = _Secrets(secrets.token_hex(32))
+        _keep(data_dir, made)
+        return made
+    except (ValueError, TypeError):
+        raise HeedError(f"{path} is damaged; bring it back from a backup, or start with a new --data-dir") from None
+
+
+def _keep(data_dir: Path, kept: _Secrets) -> None:
+    temporary = data_dir / f".{SECRETS_FILE}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(asdict(kept), file)
+    temporary.replace(data_dir / SECRETS_FILE)
+
+
+class _Server(uvicorn.Server):
+    """Leaves Ctrl-C to the command that runs the stack, and says when it takes requests."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def _serving(service: Running, port: int) -> AsyncIterator[str]:
+    assert service.app is not None
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            raise UsageError(f"port {port} on 127.0.0.1 is taken; choose another with --port") from None
+        config = uvicorn.Config(service.app, log_config=None, access_log=False, server_header=False, lifespan="off")
+        server = _Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await server.ready.wait()
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
+    finally:
+        listener.close()
