@@ -97,10 +97,9 @@ _COUNTS = text(
     "SELECT team_id, sum(count)::bigint AS n, count(*) AS periods FROM period_counter "
     "WHERE measure = 'responses' AND count > 0 GROUP BY team_id ORDER BY team_id"
 )
-_FINISHED = text("SELECT feedback_id, version FROM reading WHERE NOT withdrawn ORDER BY feedback_id")
+_FINISHED = text("SELECT feedback_id, version FROM reading ORDER BY feedback_id")
 _FINISHED_OF = text(
-    "SELECT feedback_id, version FROM reading WHERE NOT withdrawn AND feedback_id = ANY(CAST(:ids AS uuid[])) "
-    "ORDER BY feedback_id"
+    "SELECT feedback_id, version FROM reading WHERE feedback_id = ANY(CAST(:ids AS uuid[])) ORDER BY feedback_id"
 )
 _URGENT_OF = text("SELECT count(*) FROM reading WHERE urgent AND feedback_id = ANY(CAST(:ids AS uuid[]))")
 
@@ -203,7 +202,7 @@ class ReadingStore:
             return {row.team_id: TeamCount(row.n, row.periods) for row in await connection.execute(_COUNTS)}
 
     async def finished(self, ids: Iterable[UUID] | None = None) -> dict[UUID, int]:
-        """The version that is counted, by feedback id; for all that are held, or only for `ids`."""
+        """The version that was taken, by feedback id, 0 for what was withdrawn; for all, or only for `ids`."""
         async with transient_faults_told(), self._database.connect() as connection:
             if ids is None:
                 rows = await connection.execute(_FINISHED)
