@@ -5,7 +5,9 @@ Exit codes: 0 done, 1 failure, 2 bad use, 130 Ctrl-C. Results go to stdout, prog
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import logging
 import os
 import sys
@@ -23,8 +25,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 COMMANDS = {
-    "demo": ("deploy.commands.demo", "Run the whole pipeline on the bundled sample, or on a file of yours."),
-    "up": ("deploy.commands.up", "Serve the trial stack in one process until Ctrl-C."),
+    "demo": (
+        "deploy.commands.demo",
+        "Run the whole pipeline on the bundled sample, or on a file of yours, and show a team's page.",
+    ),
+    "up": ("deploy.commands.up", "Serve the trial stack in one process until Ctrl-C, and say how to reach it."),
     "import": ("deploy.commands.importing", "Feed a file of comments into a running stack."),
     "analyse": ("deploy.commands.analyse", "Read comments from a file and write what the model makes of them."),
     "summaries": ("deploy.commands.summaries", "Show the teams' pages."),
@@ -71,6 +76,8 @@ def heed() -> None:
 
 def main() -> None:
     """Run `heed` with the process's arguments and exit."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a page's emoji must not fail on an old terminal
     sys.exit(run(heed, sys.argv[1:]))
 
 
@@ -115,6 +122,8 @@ def told(error: BaseException) -> tuple[str, int]:
         return _one_line(cause.format_message()).rstrip(".") + where, cause.exit_code
     if isinstance(cause, HeedError):
         return _one_line(str(cause)), 2 if isinstance(cause, UsageError) else 1
+    if isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "the disk is full; make room and run it again", 1
     if isinstance(cause, OSError) and cause.filename is not None and cause.strerror:
         return f"{cause.filename}: {cause.strerror.lower()}; check the path and who may use it", 1
     return f"unexpected {type(cause).__name__} in {_where(cause)}; run again with --debug for the traceback", 1

@@ -189,7 +189,7 @@ async def database_url(installation: Installation, service: str) -> AsyncIterato
     from deploy.servers import running_database  # noqa: PLC0415
 
     assert installation.data_dir is not None, "only a trial stack can be stopped"
-    if not (installation.data_dir / "database").is_dir():
+    if not (installation.data_dir / "database" / "data").is_dir():
         raise UsageError(
             f"{installation.data_dir} holds no Heed data; run `heed demo` or `heed up` first, "
             f"or set {VARIABLES[f'{service}_database_url']}"
