@@ -1,0 +1,41 @@
+"""The gateway's settings: documented, and refused without their values."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from services.gateway.settings import GatewaySettings
+from shared.errors import UsageError
+from shared.settings import ServiceSettings, load
+
+README = Path(__file__).parents[2] / "services" / "gateway" / "README.md"
+OWN = GatewaySettings.model_fields.keys() - ServiceSettings.model_fields.keys()
+
+
+@pytest.mark.parametrize("name", sorted(OWN))
+def test_every_setting_is_documented_with_its_default(name: str) -> None:
+    row = re.search(rf"^\| `HEED_{name.upper()}` \| (\S+) \|", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert row is not None
+    default = GatewaySettings.model_fields[name].default
+    assert GatewaySettings.model_fields[name].is_required() == (row[1] == "–")  # noqa: RUF001 - the table's dash
+    assert row[1] == "–" or float(row[1]) == default  # noqa: RUF001 - the table's dash
+
+
+@pytest.mark.parametrize("name", sorted(OWN))
+def test_every_setting_has_a_description(name: str) -> None:
+    assert GatewaySettings.model_fields[name].description
+
+
+def test_a_weak_key_is_refused_and_not_repeated() -> None:
+    with pytest.raises(UsageError) as caught:
+        load(GatewaySettings, database_url="postgresql+asyncpg://db", pseudonym_key="hunter2")
+    assert "HEED_PSEUDONYM_KEY" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_secrets_stay_out_of_the_repr() -> None:
+    given = GatewaySettings(database_url="postgresql+asyncpg://u:hunter2@db", pseudonym_key="hunter2" * 5)
+    assert "hunter2" not in repr(given)
