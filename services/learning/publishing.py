@@ -23,10 +23,12 @@ from shared.telemetry import Metric
 from shared.topics import FEEDBACK_SUMMARISED, LEARNING_SUMMARIES, TEAM_SUMMARIES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from services.learning.catalogue import Catalogue
     from services.learning.pages import Material, PageStore
+    from services.learning.quotes import Candidate
+    from services.learning.readings import Measure
     from shared.publisher import Publisher, Record
     from shared.summaries import LearningSummary
 
@@ -47,23 +49,37 @@ class Editor:
 
     def write(self, material: Material, newest: Page | None) -> Writing:
         """The page, as a new revision only if it says or does anything else than the newest one."""
-        summary = summaries.compose(
-            identity(self._catalogue, material.team_id),
-            material.period,
-            material.counts,
-            material.candidates,
-            revision=newest.summary.revision + 1 if newest else 1,
-            generated_at=self._clock(),
-            team_names=self._names,
-            allowed=self._catalogue.allow_list,
-        )
-        violations = checker.check(summary, self._names, self._catalogue.allow_list)
-        page = Page(summary, tuple(str(violation) for violation in violations))
+        page = self._page(material, revision=newest.summary.revision + 1 if newest else 1)
         changed = newest is None or _differs(page, newest)
         if not changed and newest is not None:
             page = newest
         # Feedback that no team receives is in nobody's summary yet, and its receipt must not say so.
         return Writing(page, include=not page.held and material.team_id != UNROUTED, changed=changed)
+
+    def _page(self, material: Material, revision: int) -> Page:
+        allowed = self._catalogue.allow_list
+        try:
+            summary = self._composed(material.counts, material.candidates, material, revision)
+        except Exception as error:
+            # One team's odd data must not keep every other team's page waiting.
+            log.exception("a summary could not be written: team %s, period %s", material.team_id, material.period)
+            empty = self._composed({}, (), material, revision)
+            return Page(empty, (f"not_written:{type(error).__name__} at page",))
+        return Page(summary, tuple(str(violation) for violation in checker.check(summary, self._names, allowed)))
+
+    def _composed(
+        self, counts: Mapping[Measure, int], candidates: Sequence[Candidate], material: Material, revision: int
+    ) -> LearningSummary:
+        return summaries.compose(
+            identity(self._catalogue, material.team_id),
+            material.period,
+            counts,
+            candidates,
+            revision=revision,
+            generated_at=self._clock(),
+            team_names=self._names,
+            allowed=self._catalogue.allow_list,
+        )
 
 
 def _differs(page: Page, newest: Page) -> bool:

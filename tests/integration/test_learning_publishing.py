@@ -267,6 +267,16 @@ async def test_a_held_page_goes_out_once_its_cause_is_gone(database: AsyncEngine
     assert len(later.told()[0].feedback_ids) == 30
 
 
+async def test_a_page_that_cannot_be_written_is_held_and_the_others_go_out(desk: Desk) -> None:
+    await desk.take(*month(12, themes=["\x00"]), *month(12, start=100, service="Maternity"))
+
+    await desk.publishing.settle()
+
+    assert [page.team_id for page in desk.published()] == ["harbour-maternity"]
+    assert [page.held for page in await desk.pages.summaries(held=True)] == [("not_written:ValidationError at page",)]
+    assert await desk.publishing.pending() == 0
+
+
 async def test_a_new_name_of_a_team_makes_a_new_revision(database: AsyncEngine) -> None:
     first = Desk(database)
     await first.take(*month())

@@ -274,6 +274,27 @@ def test_the_longest_page_has_at_most_three_hundred_words(team: TeamIdentity) ->
     assert checker.check(summary, NAMES) == ()
 
 
+def syllables(word: str) -> int:
+    return max(1, len(re.findall(r"[aeiouy]+", re.sub(r"(?<=[^aeiouyl])e$", "", word.lower()))))
+
+
+@pytest.mark.parametrize("summary", [page(), page(counts(5)), longest_page(TEAM)])
+def test_a_page_can_be_read_at_the_age_of_twelve(summary: LearningSummary) -> None:
+    """Flesch-Kincaid grade of our own sentences: 7 is the school year of a twelve-year-old."""
+    sentences = [
+        sentence
+        for line in rendering.lines(summary)
+        if line.kind in {"sentence", "bullet"}
+        for sentence in re.split(r"[.?!:](?:\s|$)", line.text)
+        if len(sentence.split()) > 2
+    ]
+    words = [word for sentence in sentences for word in re.findall(r"[A-Za-z']+", sentence)]
+
+    grade = 0.39 * len(words) / len(sentences) + 11.8 * sum(map(syllables, words)) / len(words) - 15.59
+
+    assert grade <= 7
+
+
 def test_the_channels_used_least_are_told_together() -> None:
     labels = [channel.label for channel in longest_page(TEAM).heard.channels]
 
