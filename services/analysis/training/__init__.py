@@ -1,0 +1,1 @@
+"""Trains the analysis model from `shared/data`: `python -m services.analysis.training --help`."""

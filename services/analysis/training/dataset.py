@@ -1,0 +1,217 @@
+"""Reads and checks the labelled comments of `shared/data`; what is wrong is said in one line."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+THEME_NAMES: tuple[str, ...] = (
+    "Activities & access to fresh air",
+    "Appointment arrangements",
+    "Appointment method",
+    "Being kept informed, clarity & consistency of information",
+    "Cleanliness, tidiness & infection control",
+    "Competence & training",
+    "Contacting services",
+    "Continuity of care",
+    "Discharge",
+    "Electronic entertainment",
+    "Environment, facilities & equipment",
+    "Feeling safe",
+    "Food & drink provision & facilities",
+    "Funding & use of financial resources",
+    "Information directly from staff during care",
+    "Information provision & guidance",
+    "Interaction with family/ carers",
+    "Mental Health Act",
+    "Organisation & efficiency",
+    "Pain management",
+    "Parking",
+    "Positive experience & gratitude",
+    "Sensory experience",
+    "Service location",
+    "Staff listening, understanding & involving patients",
+    "Staff manner & personal attributes",
+    "Staffing levels & responsiveness",
+    "Supplying & understanding medication",
+    "Timeliness of care",
+    "Transport to/ from services",
+    "Unspecified communication",
+)
+"""The 31 categories of version 7 of the project's framework that occur in the data, in alphabetical order."""
+
+QUESTION_TYPES = ("what_good", "could_improve", "nonspecific")
+AREAS = (
+    "Access",
+    "Care received",
+    "Communication",
+    "Couldn't be improved",
+    "Dignity",
+    "Environment/ facilities",
+    "Miscellaneous",
+    "Staff",
+    "Transition/coordination",
+)
+"""The nine older categories of `criticality.csv`, an auxiliary task only."""
+
+SEVERE_AT = -4
+"""A comment is severe where people rated its criticality at this or below (scale -5 to 5)."""
+
+FOLDS = 5
+
+
+class DataError(ValueError):
+    """The data cannot be trained on; the message names the file, the row and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """One labelled comment; what was not labelled is None."""
+
+    text: str
+    question_type: str
+    themes: frozenset[int] | None = None
+    """Indices into THEME_NAMES."""
+    sentiment: int | None = None
+    """0 (very positive) to 4 (very negative)."""
+    criticality: int | None = None
+    """-5 to 5."""
+    area: int | None = None
+    """Index into AREAS."""
+
+    @property
+    def severe(self) -> bool | None:
+        """Whether the criticality counts as severe; None where it was not rated."""
+        return None if self.criticality is None else self.criticality <= SEVERE_AT
+
+    @property
+    def fold(self) -> int:
+        """0..4 by a hash of the letters and digits, so that near duplicates share a fold."""
+        return int.from_bytes(hashlib.sha256(bare(self.text).encode()).digest()[:4], "big") % FOLDS
+
+
+def bare(text: str) -> str:
+    """Only the letters and digits, in lower case; the whole text where there are none."""
+    return re.sub(r"[\W_]+", "", text.casefold()) or text
+
+
+def _rows(path: Path, columns: set[str]) -> list[dict[str, str]]:
+    """Rows of a CSV file with at least these columns."""
+    try:
+        with path.open(encoding="utf-8", newline="") as handle:
+            reader = csv.DictReader(handle)
+            missing = columns - set(reader.fieldnames or ())
+            if missing:
+                message = f"{path}: column(s) {', '.join(sorted(missing))} missing; is it the file of shared/data?"
+                raise DataError(message)
+            rows = list(reader)
+    except FileNotFoundError as error:
+        message = f"{path} not found; give the folder of shared/data with --data"
+        raise DataError(message) from error
+    except UnicodeDecodeError as error:
+        message = f"{path} is not UTF-8 (byte {error.start}); export it as UTF-8"
+        raise DataError(message) from error
+    if not rows:
+        message = f"{path} has no rows"
+        raise DataError(message)
+    return rows
+
+
+def load_feedback(folder: Path) -> list[Comment]:
+    """The comments of `fft_train.csv`, with themes and (nearly always) sentiment."""
+    path = folder / "fft_train.csv"
+    known = {name: index for index, name in enumerate(THEME_NAMES)}
+    comments = []
+    for line, row in enumerate(_rows(path, {"text", "question_type", "sentiment", "themes"}), start=2):
+        names = [name for name in row["themes"].split(";") if name]
+        unknown = [name for name in names if name not in known]
+        if unknown or row["question_type"] not in QUESTION_TYPES or row["sentiment"] not in {"", *"12345"}:
+            message = f"{path}, row {line}: unknown theme, question type or sentiment; the framework may have changed"
+            raise DataError(message)
+        sentiment = int(row["sentiment"]) - 1 if row["sentiment"] else None
+        themes = frozenset(known[name] for name in names)
+        comments.append(Comment(row["text"].strip(), row["question_type"], themes, sentiment))
+    return comments
+
+
+def load_criticality(folder: Path) -> tuple[list[Comment], int]:
+    """The comments of `criticality.csv` and how many rows were left out because their rating is no number from -5 to 5.
+
+    The file does not keep its questions: the question type is nonspecific throughout.
+    """
+    path = folder / "criticality.csv"
+    ratings = {str(rating): rating for rating in range(-5, 6)}
+    areas = {name: index for index, name in enumerate(AREAS)}
+    comments, refused = [], 0
+    for row in _rows(path, {"text", "criticality", "label"}):
+        if row["criticality"] not in ratings or row["label"] not in areas or not row["text"].strip():
+            refused += 1
+            continue
+        rating, area = ratings[row["criticality"]], areas[row["label"]]
+        comments.append(Comment(row["text"].strip(), "nonspecific", criticality=rating, area=area))
+    if refused > len(comments) // 20:
+        message = f"{path}: {refused} rows have no usable rating or label; is it the file of shared/data?"
+        raise DataError(message)
+    return comments, refused
+
+
+@dataclass(frozen=True, slots=True)
+class NameCase:
+    """One evaluation comment of `redaction_open.jsonl`."""
+
+    text: str
+    kind: str
+    """injected, untouched, realctx, slot or trap."""
+    spans: tuple[tuple[int, int, str, dict[str, Any]], ...]
+
+
+def load_name_cases(folder: Path) -> list[NameCase]:
+    """The evaluation comments for names; never trained on."""
+    path = folder / "redaction_open.jsonl"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        message = f"{path} not found; give the folder of shared/data with --data"
+        raise DataError(message) from error
+    cases = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            raw = json.loads(line)
+            spans = tuple((int(a), int(b), str(kind), dict(about)) for a, b, kind, about in raw["spans"])
+            cases.append(NameCase(raw["text"], raw["set"], spans))
+        except (KeyError, TypeError, ValueError) as error:
+            message = f"{path}, line {number}: not an evaluation comment ({type(error).__name__})"
+            raise DataError(message) from error
+    return cases
+
+
+def _shingles(text: str) -> set[tuple[str, ...]]:
+    words = re.findall(r"\w+", text.lower())
+    return {tuple(words[at : at + 4]) for at in range(max(1, len(words) - 3))}
+
+
+def unlike(texts: Iterable[str], cases: Iterable[NameCase]) -> list[bool]:
+    """For each text whether it shares less than half of any evaluation comment's four-word runs.
+
+    The evaluation comments were made from the same kind of sources; texts like them are left out of the name training,
+    so that over-redaction is measured on comments whose tags were never seen.
+    """
+    runs: dict[tuple[str, ...], list[int]] = {}
+    sizes = []
+    for number, case in enumerate(cases):
+        shingles = _shingles(case.text)
+        sizes.append(len(shingles))
+        for shingle in shingles:
+            runs.setdefault(shingle, []).append(number)
+    result = []
+    for text in texts:
+        hits = Counter(number for shingle in _shingles(text) for number in runs.get(shingle, ()))
+        result.append(all(count * 2 < sizes[number] for number, count in hits.items()))
+    return result

@@ -1,0 +1,232 @@
+"""Measures a plan on comments that its model never saw, beside the SVC, and the written artefact on the name cases."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.analysis.encoder import Encoder, name_words, pad, token_batches, words_of
+from services.analysis.training import measures
+from services.analysis.training.baseline import Baseline
+from services.analysis.training.dataset import THEME_NAMES, Comment, NameCase
+from services.analysis.training.distillation import Material, Note, Plan, prefixed, train
+from services.analysis.training.export import Decisions
+from services.analysis.training.fitting import Array, Predictions, name_probabilities, predict
+from services.analysis.training.injection import Injector, Tagged
+from services.analysis.training.names import NamePool, load_pool, plain
+from services.analysis.training.network import Network
+
+UNTOUCHED_ALLOWED = 0.025
+"""The name threshold is the lowest at which no more than this share of held-out comments without a name is touched."""
+SEVERE_SHARE = 0.01
+"""The severity threshold is the one that this share of held-out comments reaches."""
+CURVE = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02)
+
+Words = list[list[tuple[int, int, float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Pooled predictions for comments of the held-out folds."""
+
+    feedback: list[Comment]
+    predicted: Predictions
+    svc_themes: NDArray[np.bool_]
+    svc_sentiment: NDArray[np.int64]
+    rated: list[Comment]
+    """Criticality comments of the held-out folds."""
+    severity: Array
+    injected: list[tuple[Tagged, list[tuple[int, int, float]]]]
+    """Held-out comments with held-out names, and what the name head says."""
+    untouched: Words
+    """What it says on the same comments as they are (those without a placeholder)."""
+
+
+def hold_out(material: Material, plan: Plan, folds: Sequence[int], seed: int, note: Note) -> HeldOut:
+    """Trains once for each fold on the other folds and predicts it."""
+    parts = []
+    for fold in folds:
+        rest = replace(
+            material,
+            feedback=[example for example in material.feedback if example.comment.fold != fold],
+            extra=[example for example in material.extra if example.comment.fold != fold],
+        )
+        network = train(rest, plan, seed, prefixed(note, f"fold {fold}, "))
+        parts.append(predict_fold(network, material, fold))
+    return pool_parts(parts)
+
+
+def predict_fold(network: Network, material: Material, fold: int) -> HeldOut:
+    """What a network that never saw a fold says about it, and the SVC trained on the same comments."""
+    inside = [example for example in material.feedback if example.comment.fold == fold]
+    feedback = [example.comment for example in inside]
+    svc = Baseline.fit([example.comment for example in material.feedback if example.comment.fold != fold])
+    rated = [example.comment for example in material.extra if example.comment.fold == fold]
+    injector = Injector(load_pool(only_held_out=True), random.Random(f"held out {fold}"), name_rate=1.0)
+    plain_texts = [comment.text for comment in [*feedback, *rated] if "[" not in comment.text]
+    tagged = [variant for variant in map(injector, plain_texts) if variant.spans]
+    said = name_predictions(network, material, [variant.text for variant in tagged])
+    return HeldOut(
+        feedback,
+        predict(network, material.tokeniser, feedback),
+        svc.given_themes(feedback),
+        svc.given_sentiment(feedback),
+        rated,
+        predict(network, material.tokeniser, rated).severity,
+        list(zip(tagged, said, strict=True)),
+        name_predictions(network, material, plain_texts),
+    )
+
+
+def pool_parts(parts: Sequence[HeldOut]) -> HeldOut:
+    """All folds as one."""
+    predicted = Predictions(
+        np.concatenate([part.predicted.themes for part in parts]),
+        np.concatenate([part.predicted.sentiment for part in parts]),
+        np.concatenate([part.predicted.severity for part in parts]),
+    )
+    return HeldOut(
+        [comment for part in parts for comment in part.feedback],
+        predicted,
+        np.concatenate([part.svc_themes for part in parts]),
+        np.concatenate([part.svc_sentiment for part in parts]),
+        [comment for part in parts for comment in part.rated],
+        np.concatenate([part.severity for part in parts]),
+        [pair for part in parts for pair in part.injected],
+        [words for part in parts for words in part.untouched],
+    )
+
+
+def name_predictions(network: Network, material: Material, texts: Sequence[str]) -> Words:
+    """Words with their P(name), as `Encoder.run` gives them."""
+    items = material.tokeniser(texts, ["nonspecific"] * len(texts))
+    said: Words = [[] for _ in items]
+    for batch in token_batches([len(item.ids) for item in items], 2048):
+        probabilities = name_probabilities(network, pad([items[index] for index in batch]))
+        for row, index in enumerate(batch):
+            said[index] = name_words(items[index], probabilities[row])
+    return said
+
+
+def decide(held: HeldOut) -> Decisions:
+    """The thresholds, from the held-out comments only."""
+    labels = measures.theme_matrix(held.feedback)
+    grid = np.arange(0.02, 0.9, 0.01)
+    allowed = [value for value in grid if measures.touched(held.untouched, value) <= UNTOUCHED_ALLOWED]
+    severe = float(np.quantile(held.severity, 1 - SEVERE_SHARE))
+    return Decisions(measures.best_threshold(labels, held.predicted.themes), float(min(allowed, default=0.9)), severe)
+
+
+def figures(held: HeldOut, decisions: Decisions) -> dict[str, Any]:
+    """Every held-out figure of the card."""
+    labels = measures.theme_matrix(held.feedback)
+    ours = measures.theme_f1(labels, held.predicted.themes >= decisions.theme_threshold)
+    svc = measures.theme_f1(labels, held.svc_themes)
+    rows = [row for row, comment in enumerate(held.feedback) if comment.sentiment is not None]
+    classes = np.array([held.feedback[row].sentiment for row in rows])
+    confidence = held.predicted.sentiment[rows].max(axis=1)
+    right = held.predicted.sentiment[rows].argmax(axis=1) == classes
+    auroc, precision, base = measures.severity_scores(held.rated, held.severity)
+    top = held.severity >= decisions.severity_threshold
+    severe = np.array([bool(comment.severe) for comment in held.rated])
+    return {
+        "comments": len(held.feedback),
+        "decisions": asdict(decisions),
+        "themes": {"macro": ours.macro, "micro": ours.micro, "svc_macro": svc.macro, "svc_micro": svc.micro},
+        "fixed_threshold": _at_point_three(labels, held.predicted.themes),
+        "by_theme": [
+            {
+                "theme": name,
+                "positives": int(ours.positives[at]),
+                "f1": float(ours.each[at]),
+                "svc": float(svc.each[at]),
+            }
+            for at, name in enumerate(THEME_NAMES)
+        ],
+        "sentiment": asdict(measures.sentiment_scores(classes, held.predicted.sentiment[rows])),
+        "svc_sentiment": asdict(
+            measures.sentiment_scores(classes, np.eye(5, dtype=np.float32)[held.svc_sentiment[rows]])
+        ),
+        "calibration": {
+            "themes": measures.calibration_error(labels.ravel(), held.predicted.themes.ravel()),
+            "sentiment": measures.calibration_error(right, confidence),
+        },
+        "severity": {
+            "comments": len(held.rated),
+            "auroc": auroc,
+            "average_precision": precision,
+            "base_rate": base,
+            "flagged_precision": float(severe[top].mean()),
+            "flagged_recall": float(top[severe].mean()),
+        },
+        "names": _held_out_names(held),
+    }
+
+
+def _at_point_three(labels: NDArray[np.bool_], themes: Array) -> dict[str, float]:
+    """Macro and micro F1 at .3, the threshold that earlier figures were given at."""
+    result = measures.theme_f1(labels, themes >= 0.3)
+    return {"macro": result.macro, "micro": result.micro}
+
+
+def _held_out_names(held: HeldOut) -> list[dict[str, float]]:
+    """Recall of held-out names and touched comments at each threshold of the curve."""
+    cases = [
+        NameCase(tagged.text, "injected", tuple((start, end, "NAME", {}) for start, end in tagged.spans))
+        for tagged, _ in held.injected
+    ]
+    found = measures.found_names(cases, [said for _, said in held.injected], words_of)
+    return [
+        {
+            "threshold": threshold,
+            "recall": float(np.mean([name.probability >= threshold for name in found])),
+            "touched": measures.touched(held.untouched, threshold),
+        }
+        for threshold in CURVE
+    ]
+
+
+def name_figures(encoder: Encoder, cases: Sequence[NameCase], pool: NamePool) -> dict[str, Any]:
+    """The written artefact, through the runtime, on `redaction_open.jsonl`."""
+    said = [one.name_tokens for one in encoder.run([case.text for case in cases], ["nonspecific"] * len(cases))]
+    found = measures.found_names(cases, said, words_of)
+
+    def said_of(kind: str) -> Words:
+        return [words for words, case in zip(said, cases, strict=True) if case.kind == kind]
+
+    known = pool.known_words()
+    unseen = [name for name in found if not known & set(re.findall(r"\w+", plain(name.written).lower()))]
+    curve = [
+        {
+            "threshold": threshold,
+            "recall": _recall(found, threshold),
+            "unseen": _recall(unseen, threshold),
+            **{kind: measures.touched(said_of(kind), threshold) for kind in ("untouched", "trap")},
+        }
+        for threshold in sorted({*CURVE, round(encoder.name_threshold, 4)}, reverse=True)
+    ]
+    groups = {
+        by: {
+            group: {"names": len(members), "recall": _recall(members, encoder.name_threshold)}
+            for group in sorted({name.about[by] for name in found})
+            if (members := [name for name in found if name.about[by] == group])
+        }
+        for by in ("g", "case", "form")
+    }
+    return {
+        "names": len(found),
+        "unseen_names": len(unseen),
+        "threshold": encoder.name_threshold,
+        "curve": curve,
+        "groups": groups,
+    }
+
+
+def _recall(found: Sequence[measures.Found], threshold: float) -> float:
+    return float(np.mean([name.probability >= threshold for name in found])) if found else float("nan")

@@ -1,0 +1,73 @@
+"""Writes what the service reads: the network as OpenVINO IR with 16-bit weights, the tokenizer, `model.json`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openvino
+import torch
+
+from services.analysis.training.dataset import THEME_NAMES
+from services.analysis.training.network import Exported, Network, base_model_folder
+
+OUTPUTS = ("themes", "sentiment", "severity", "names")
+SENTIMENT_LABELS = {
+    "1": "very positive",
+    "2": "positive",
+    "3": "neutral or mixed",
+    "4": "negative",
+    "5": "very negative",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What the service decides with, chosen on held-out comments."""
+
+    theme_threshold: float
+    name_threshold: float
+    severity_threshold: float
+
+
+def export(
+    network: Network, folder: Path, decisions: Decisions, *, version: str, max_tokens: int, prefixes: Mapping[str, str]
+) -> None:
+    """Replaces the artefact in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    openvino.save_model(convert(network), folder / "network.xml", compress_to_fp16=True)
+    shutil.copyfile(base_model_folder() / "tokenizer.json", folder / "tokenizer.json")
+    description: dict[str, Any] = {
+        "version": version,
+        "theme_names": THEME_NAMES,
+        "sentiment_labels": SENTIMENT_LABELS,
+        "theme_thresholds": [round(decisions.theme_threshold, 4)] * len(THEME_NAMES),
+        "name_threshold": round(decisions.name_threshold, 4),
+        "severity_threshold": round(decisions.severity_threshold, 4),
+        "max_tokens": max_tokens,
+        "prefixes": dict(prefixes),
+    }
+    text = json.dumps(description, indent=2, ensure_ascii=False)
+    (folder / "model.json").write_text(text + "\n", encoding="utf-8")
+
+
+def convert(network: Network) -> Any:
+    """The network as an OpenVINO model with named inputs and outputs, any batch size and length."""
+    example = {
+        "input_ids": torch.ones((2, 8), dtype=torch.int64),
+        "attention_mask": torch.ones((2, 8), dtype=torch.int64),
+        "token_type_ids": torch.zeros((2, 8), dtype=torch.int64),
+    }
+    wrapped = Exported(network.eval()).eval()
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        model = openvino.convert_model(wrapped, example_input=example)
+    model.reshape({port.any_name: openvino.PartialShape([-1, -1]) for port in model.inputs})
+    for output, name in zip(model.outputs, OUTPUTS, strict=True):
+        output.get_tensor().set_names({name})
+    return model

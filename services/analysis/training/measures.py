@@ -1,0 +1,127 @@
+"""The figures of the model card: F1, calibration, severity ranking, name recall."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+
+from services.analysis.training.dataset import THEME_NAMES, Comment, NameCase
+
+Array = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+LEAST_POSITIVES = 5
+"""Macro F1 counts the categories with at least so many positives."""
+
+
+@dataclass(frozen=True, slots=True)
+class F1:
+    """Macro and micro F1 of the themes, and F1 by theme (all 31, in order)."""
+
+    macro: float
+    micro: float
+    each: Array
+    positives: NDArray[np.int64]
+
+
+def theme_matrix(comments: Sequence[Comment]) -> Flags:
+    """(comments, 31) labels."""
+    labels = np.zeros((len(comments), len(THEME_NAMES)), dtype=bool)
+    for row, comment in enumerate(comments):
+        labels[row, list(comment.themes or ())] = True
+    return labels
+
+
+def theme_f1(labels: Flags, given: Flags) -> F1:
+    """F1 of given themes against labels; macro over the categories with enough positives in `labels`."""
+    each = f1_score(labels, given, average=None, zero_division=0)
+    positives = labels.sum(axis=0)
+    macro = float(each[positives >= LEAST_POSITIVES].mean())
+    return F1(macro, float(f1_score(labels, given, average="micro", zero_division=0)), each, positives)
+
+
+def best_threshold(labels: Flags, probabilities: Array) -> float:
+    """The one threshold with the best mean of macro and micro F1; in steps of .02."""
+    grid = np.arange(0.14, 0.56, 0.02)
+
+    def score(threshold: float) -> float:
+        result = theme_f1(labels, probabilities >= threshold)
+        return result.macro + result.micro
+
+    return float(max(grid, key=score))
+
+
+@dataclass(frozen=True, slots=True)
+class Sentiment:
+    """Five-class accuracy and macro F1, three-class accuracy, F1 by class."""
+
+    accuracy: float
+    macro: float
+    three: float
+    each: Array
+
+
+def sentiment_scores(labels: NDArray[np.int64], probabilities: Array) -> Sentiment:
+    """Scores of the most probable class."""
+    given = probabilities.argmax(axis=1)
+    coarse = np.array([0, 0, 1, 2, 2])
+    each = f1_score(labels, given, average=None, labels=list(range(5)), zero_division=0)
+    return Sentiment(
+        float((labels == given).mean()), float(each.mean()), float((coarse[labels] == coarse[given]).mean()), each
+    )
+
+
+def severity_scores(comments: Sequence[Comment], severity: Array) -> tuple[float, float, float]:
+    """AUROC, average precision and base rate of criticality <= -4."""
+    labels = np.array([bool(comment.severe) for comment in comments])
+    return (
+        float(roc_auc_score(labels, severity)),
+        float(average_precision_score(labels, severity)),
+        float(labels.mean()),
+    )
+
+
+def calibration_error(labels: NDArray[Any], probabilities: NDArray[Any], bins: int = 10) -> float:
+    """Expected calibration error: the gap between stated and seen frequency, weighted by how many fall in each bin."""
+    edges = np.minimum((probabilities * bins).astype(int), bins - 1)
+    gaps = [
+        abs(float(labels[edges == bin_].mean()) - float(probabilities[edges == bin_].mean()))
+        * float((edges == bin_).mean())
+        for bin_ in range(bins)
+        if bool((edges == bin_).any())
+    ]
+    return float(sum(gaps))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One name and the lowest P(name) of its words: it is found at any threshold up to that."""
+
+    probability: float
+    written: str
+    about: dict[str, Any]
+
+
+def found_names(
+    cases: Sequence[NameCase], words: Sequence[Sequence[tuple[int, int, float]]], spans_of: Any
+) -> list[Found]:
+    """Every NAME span with the lowest probability over its words (0 for a word that was not reported)."""
+    results = []
+    for case, tokens in zip(cases, words, strict=True):
+        known = {(start, end): probability for start, end, probability in tokens}
+        inside = spans_of(case.text)
+        for start, end, kind, about in case.spans:
+            if kind == "NAME":
+                parts = [span for span in inside if span[0] < end and start < span[1]]
+                lowest = min((known.get(part, 0.0) for part in parts), default=0.0)
+                results.append(Found(lowest, case.text[start:end], about))
+    return results
+
+
+def touched(words: Sequence[Sequence[tuple[int, int, float]]], threshold: float) -> float:
+    """Share of comments (that hold no name) in which some word reaches the threshold."""
+    return float(np.mean([any(probability >= threshold for *_, probability in tokens) for tokens in words]))

@@ -1,0 +1,179 @@
+"""The encoder: same answers whatever the batch, offsets in the given text, and one-line errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.analysis.encoder import (
+    CASE_CAPITAL,
+    CASE_LOWER,
+    CASE_OTHER,
+    CASE_UPPER,
+    MODEL_FOLDER,
+    Encoded,
+    Encoder,
+    ModelError,
+    name_words,
+    token_batches,
+    token_words,
+    word_case,
+    words_of,
+)
+
+TEXTS = [
+    "Nothing.",
+    "The nurse Agnieszka Kowalska was kind but we waited four hours and nobody told us why.",
+    "",
+    "Thank you to sister mary and Dr O'Brien \N{GRINNING FACE}",
+    "Parking is dear, the food was cold and the ward was noisy at night. " * 30,
+    "ok",
+    "I rang nine times and no one answered the telephone.",
+    "\N{GRINNING FACE}\N{GRINNING FACE}",
+    "The driver was on time, friendly and helped me to the door.",
+]
+QUESTIONS = ["what_good", "could_improve", "nonspecific"] * 3
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder()
+
+
+@pytest.fixture(scope="module")
+def together(encoder: Encoder) -> list[Encoded]:
+    return encoder.run(TEXTS, QUESTIONS)
+
+
+def decided(encoder: Encoder, encoded: Encoded) -> tuple[list[bool], int, bool, list[tuple[int, int]]]:
+    """What downstream acts on: theme flags, sentiment class, top severity, words to redact."""
+    return (
+        (encoded.theme_probabilities >= encoder.theme_thresholds).tolist(),
+        int(encoded.sentiment_probabilities.argmax()),
+        encoded.severity >= encoder.severity_threshold,
+        [(start, end) for start, end, probability in encoded.name_tokens if probability >= encoder.name_threshold],
+    )
+
+
+def test_shapes_and_ranges(encoder: Encoder, together: list[Encoded]) -> None:
+    for encoded in together:
+        assert encoded.theme_probabilities.shape == (len(encoder.theme_names),)
+        assert encoded.sentiment_probabilities.shape == (5,)
+        assert encoded.sentiment_probabilities.sum() == pytest.approx(1, abs=1e-4)
+        assert 0 <= encoded.severity <= 1
+        assert all(0.02 <= probability <= 1 for *_, probability in encoded.name_tokens)
+    assert len(encoder.theme_thresholds) == len(encoder.theme_names)
+
+
+def test_alone_and_in_a_batch_give_the_same(encoder: Encoder, together: list[Encoded]) -> None:
+    for text, question, batched in zip(TEXTS, QUESTIONS, together, strict=True):
+        alone = encoder.run([text], [question])[0]
+        assert decided(encoder, alone) == decided(encoder, batched)
+        np.testing.assert_allclose(alone.theme_probabilities, batched.theme_probabilities, atol=1e-3)
+        np.testing.assert_allclose(alone.sentiment_probabilities, batched.sentiment_probabilities, atol=1e-3)
+        assert alone.severity == pytest.approx(batched.severity, abs=1e-3)
+
+
+def test_results_come_in_input_order(encoder: Encoder, together: list[Encoded]) -> None:
+    turned = encoder.run(TEXTS[::-1], QUESTIONS[::-1])[::-1]
+    for one, other in zip(together, turned, strict=True):
+        np.testing.assert_allclose(one.theme_probabilities, other.theme_probabilities, atol=1e-3)
+
+
+def test_a_repeated_run_gives_the_very_same_numbers(encoder: Encoder, together: list[Encoded]) -> None:
+    again = encoder.run(TEXTS, QUESTIONS)
+    for one, other in zip(together, again, strict=True):
+        assert one.theme_probabilities.tolist() == other.theme_probabilities.tolist()
+        assert one.name_tokens == other.name_tokens
+
+
+def test_names_are_found_at_their_offsets(encoder: Encoder, together: list[Encoded]) -> None:
+    text = TEXTS[1]
+    found = {
+        text[start:end] for start, end, probability in together[1].name_tokens if probability >= encoder.name_threshold
+    }
+    assert found == {"Agnieszka", "Kowalska"}
+
+
+def test_the_question_changes_the_meaning_of_nothing(encoder: Encoder) -> None:
+    good, improve = encoder.run(["Nothing.", "Nothing."], ["what_good", "could_improve"])
+    assert good.sentiment_probabilities.argmax() > improve.sentiment_probabilities.argmax()
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "\x00", "a", "\u200b\u200d", "\U0001f600" * 50, "x" * 100_000, "word " * 20_000]
+)
+def test_odd_texts_are_read(encoder: Encoder, text: str) -> None:
+    assert len(encoder.run([text], ["nonspecific"])) == 1
+
+
+def test_an_unknown_question_type_reads_as_nonspecific(encoder: Encoder) -> None:
+    one, other = encoder.run(["Very good.", "Very good."], ["something_else", "nonspecific"])
+    assert one.theme_probabilities.tolist() == other.theme_probabilities.tolist()
+
+
+def test_no_texts_give_no_results(encoder: Encoder) -> None:
+    assert encoder.run([], []) == []
+
+
+def test_lists_of_different_length_are_refused(encoder: Encoder) -> None:
+    with pytest.raises(ValueError, match="2 texts but 1 question types"):
+        encoder.run(["a", "b"], ["nonspecific"])
+
+
+def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"model\.json is missing; run `make train`"):
+        Encoder(tmp_path)
+
+
+def test_a_damaged_description_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ModelError, match="not a model description of this version"):
+        Encoder(tmp_path)
+
+
+def test_the_artefact_fits_the_repository() -> None:
+    assert sum(path.stat().st_size for path in MODEL_FOLDER.iterdir()) < 50_000_000
+    assert "MIT" in (MODEL_FOLDER / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert (
+        json.loads((MODEL_FOLDER / "model.json").read_text(encoding="utf-8"))["sentiment_labels"]["1"]
+        == "very positive"
+    )
+
+
+def test_words_keep_inner_marks_and_drop_a_possessive() -> None:
+    text = "Gr\u200bace's O\u2019Brien, anne-marie (NHS) e\u0301va!"
+    assert [text[start:end] for start, end in words_of(text)] == [
+        "Gr\u200bace",
+        "s",
+        "O\u2019Brien",
+        "anne-marie",
+        "NHS",
+        "e\u0301va",
+    ]
+
+
+def test_word_case() -> None:
+    cases = [word_case(word) for word in ("nurse", "Mary", "MARY", "I", "123", "maIn")]
+    assert cases == [CASE_LOWER, CASE_CAPITAL, CASE_UPPER, CASE_CAPITAL, CASE_OTHER, CASE_LOWER]
+
+
+def test_tokens_are_given_to_the_words_that_they_overlap() -> None:
+    assert token_words([(0, 4), (6, 9)], [(0, 2), (2, 4), (4, 5), (6, 9), (9, 10)]) == [0, 0, -1, 1, -1]
+
+
+def test_batches_stay_within_the_budget_and_hold_every_text_once() -> None:
+    lengths = [5, 300, 7, 7, 12, 2, 90]
+    batches = list(token_batches(lengths, 64))
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    assert all(len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= 64 for batch in batches)
+
+
+def test_a_word_is_as_likely_a_name_as_its_most_likely_token(encoder: Encoder) -> None:
+    item = encoder.tokeniser(["Agnieszka waved"], ["nonspecific"])[0]
+    probabilities = np.zeros(len(item.ids), dtype=np.float32)
+    probabilities[item.lead + 1] = 0.5
+    assert name_words(item, probabilities) == [(0, 9, 0.5)]
