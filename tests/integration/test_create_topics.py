@@ -21,27 +21,22 @@ from deploy.create_topics import (
     until_led,
     wanted_topics,
 )
-from deploy.servers import running_broker
 from shared.errors import TransientFault, UsageError
 from shared.topics import FEEDBACK_SUBMITTED, TOPICS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
+    from deploy.servers import Broker
 
 pytestmark = pytest.mark.integration
 
-REAL = os.environ.get("HEED_TEST_KAFKA")
-on_kafka = pytest.mark.skipif(REAL is None, reason="the embedded broker cannot alter settings")
+on_kafka = pytest.mark.skipif(
+    os.environ.get("HEED_TEST_STAGE") != "real", reason="the embedded broker cannot alter settings"
+)
 
 
 @pytest.fixture
-async def bootstrap(tmp_path: Path) -> AsyncIterator[str]:
-    if REAL:
-        yield REAL
-        return
-    async with running_broker(tmp_path) as broker:
-        yield broker.bootstrap
+def bootstrap(broker: Broker) -> str:
+    return broker.bootstrap
 
 
 @pytest.fixture
@@ -123,7 +118,7 @@ async def test_a_setting_that_differs_is_mended_and_an_operators_own_kept(bootst
     outcomes = {outcome.topic: outcome.change for outcome in await create_topics(bootstrap, [], prefix=prefix)}
     assert outcomes[name] is Change.ALTERED
     async with asyncio.timeout(10):  # Kafka tells of an altered setting a little later
-        while (mended := await settings_of(bootstrap, name))["retention.ms"] == "1000":
+        while (mended := await settings_of(bootstrap, name))["retention.ms"] == "1000":  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     assert (mended["retention.ms"], mended["segment.ms"]) == ("604800000", "3600000")
 

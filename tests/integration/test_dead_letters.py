@@ -3,53 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 
-from deploy.create_topics import create_topics
 from deploy.dead_letters import DeadLetterTopics, Fate, Position, original_headers
-from deploy.servers import running_broker
 from shared.consumer import BatchConsumer, consuming
 from shared.dead_letters import dead_letter
 from shared.errors import TransientFault, UsageError
 from shared.events import FeedbackSubmitted
-from shared.publisher import Record, record, running_publisher
-from shared.settings import ServiceSettings
+from shared.publisher import Record, record
 from shared.topics import FEEDBACK_SUBMITTED
 from tests.doubles import consumed, submitted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
+    from deploy.servers import Broker
     from shared.consumer import Delivery
     from shared.publisher import KafkaPublisher
+    from shared.settings import ServiceSettings
 
 pytestmark = pytest.mark.integration
 
-REAL = os.environ.get("HEED_TEST_KAFKA")
-
 
 @pytest.fixture
-async def settings(tmp_path: Path) -> AsyncIterator[ServiceSettings]:
-    prefix = f"t{uuid4().hex[:10]}-"
-    if REAL:
-        yield ServiceSettings(kafka_bootstrap=REAL, kafka_prefix=prefix, dead_letter_share=1)
-        return
-    async with running_broker(tmp_path) as broker:
-        yield ServiceSettings(
-            kafka_bootstrap=broker.bootstrap, kafka_prefix=prefix, kafka_embedded=True, dead_letter_share=1
-        )
-
-
-@pytest.fixture
-async def publisher(settings: ServiceSettings) -> AsyncIterator[KafkaPublisher]:
-    await create_topics(settings.kafka_bootstrap, [], prefix=settings.kafka_prefix)
-    async with running_publisher(settings, "test") as connected:
-        yield connected
+def settings(kafka: ServiceSettings) -> ServiceSettings:
+    return kafka.model_copy(update={"dead_letter_share": 1.0})  # a few records, half of them bad, are the point here
 
 
 @pytest.fixture
@@ -200,8 +180,8 @@ async def test_a_dead_letter_that_is_not_there_is_told(
         await topics.record(Position.parse(where))
 
 
-async def test_a_broker_without_topics_has_no_dead_letters(settings: ServiceSettings, topics: DeadLetterTopics) -> None:
-    assert (await topics.read()).letters == []
+async def test_a_broker_without_topics_has_no_dead_letters(broker: Broker) -> None:
+    assert (await DeadLetterTopics(broker.bootstrap, "nobodys-").read()).letters == []
 
 
 async def test_no_broker_is_told_in_one_line() -> None:

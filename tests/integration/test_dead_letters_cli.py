@@ -4,83 +4,63 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 
 from deploy.cli import heed, run
-from deploy.connection import StackFile, write_stack_file
-from deploy.create_topics import create_topics
-from deploy.servers import running_broker
 from shared.dead_letters import dead_letter
-from shared.publisher import Record, running_publisher
-from shared.settings import ServiceSettings
+from shared.publisher import Record
 from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_SUBMITTED
 from tests.doubles import consumed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
+    from shared.publisher import KafkaPublisher
+    from shared.settings import ServiceSettings
+    from shared.topics import Topic
 
 pytestmark = pytest.mark.integration
-
-REAL = os.environ.get("HEED_TEST_KAFKA")
 
 WORDS = "the words of a patient"
 
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """Runs command lines against one installation."""
+    """Runs command lines against the installation that the environment tells of."""
 
     capsys: pytest.CaptureFixture[str]
-    options: list[str]
 
     async def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        code = await asyncio.to_thread(run, heed, [*arguments, *self.options])
+        code = await asyncio.to_thread(run, heed, arguments)
         told = self.capsys.readouterr()
         return code, told.out, told.err
 
 
 @pytest.fixture
 async def shell(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Shell]:
-    if REAL:
-        prefix = f"t{uuid4().hex[:10]}-"
-        monkeypatch.setenv("HEED_KAFKA_BOOTSTRAP", REAL)
-        monkeypatch.setenv("HEED_KAFKA_PREFIX", prefix)
-        await fill(ServiceSettings(kafka_bootstrap=REAL, kafka_prefix=prefix))
-        yield Shell(capsys, [])
-        return
-    async with running_broker(tmp_path) as broker:
-        told = StackFile("http://127.0.0.1:1", broker.bootstrap, "g", "l", "key", "c.yaml", os.getpid())
-        write_stack_file(tmp_path, told)
-        await fill(ServiceSettings(kafka_bootstrap=broker.bootstrap, kafka_embedded=True))
-        yield Shell(capsys, ["--data-dir", str(tmp_path)])
+    kafka: ServiceSettings,
+    publisher: KafkaPublisher,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Shell:
+    monkeypatch.setenv("HEED_KAFKA_BOOTSTRAP", kafka.kafka_bootstrap)
+    monkeypatch.setenv("HEED_KAFKA_PREFIX", kafka.kafka_prefix)
+    monkeypatch.setenv("HEED_KAFKA_EMBEDDED", str(kafka.kafka_embedded))
+    await publisher.send(
+        [
+            died("analysis", FEEDBACK_SUBMITTED, 1, "invalid_json"),
+            died("analysis", FEEDBACK_SUBMITTED, 2, "effect_failed:ValueError"),
+            died("learning", FEEDBACK_ANALYSED, 3, "invalid_json"),
+        ]
+    )
+    return Shell(capsys)
 
 
-async def fill(settings: ServiceSettings) -> None:
-    """Two dead letters of analysis, for two reasons, and one of learning."""
-    await create_topics(settings.kafka_bootstrap, [], prefix=settings.kafka_prefix)
-
-    def died(service: str, topic: object, number: int, reason: str) -> Record:
-        name = FEEDBACK_SUBMITTED if topic is FEEDBACK_SUBMITTED else FEEDBACK_ANALYSED
-        headers = [("ce_type", b"x"), ("odd", b"\xff")]
-        original = Record(name.name, f"key-{number}".encode(), WORDS.encode(), headers)
-        return dead_letter(service, name, consumed(original, offset=number), reason)
-
-    async with running_publisher(settings, "test") as publisher:
-        await publisher.send(
-            [
-                died("analysis", FEEDBACK_SUBMITTED, 1, "invalid_json"),
-                died("analysis", FEEDBACK_SUBMITTED, 2, "effect_failed:ValueError"),
-                died("learning", FEEDBACK_ANALYSED, 3, "invalid_json"),
-            ]
-        )
+def died(service: str, topic: Topic, number: int, reason: str) -> Record:
+    headers = [("ce_type", b"x"), ("odd", b"\xff")]
+    original = Record(topic.name, f"key-{number}".encode(), WORDS.encode(), headers)
+    return dead_letter(service, topic, consumed(original, offset=number), reason)
 
 
 async def test_list_counts_by_service_and_reason(shell: Shell) -> None:
@@ -158,4 +138,4 @@ async def test_the_topic_table_tells_what_the_broker_has(shell: Shell) -> None:
     assert code == 0
     lines = {line.split()[0]: line.split()[-1] for line in out.splitlines()[1:]}
     assert lines["feedback-submitted"] == "yes"
-    assert lines["team-{team_id}-summaries"] == "no"
+    assert lines["team-{team_id}-summaries"] == "yes"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -15,27 +14,19 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from deploy.provision import provision
-from deploy.servers import running_database
 from shared.errors import TransientFault, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 pytestmark = pytest.mark.integration
 
-REAL = os.environ.get("HEED_TEST_DATABASE")
-
 
 @pytest.fixture
-async def admin_url(tmp_path: Path) -> AsyncIterator[str]:
-    if REAL:
-        yield REAL
-        return
-    async with running_database(tmp_path, durable=False) as database:
-        yield database.url
+def admin_url(administrator: str) -> str:
+    return administrator
 
 
 @pytest.fixture
@@ -63,8 +54,8 @@ async def connected(url: str) -> AsyncIterator[AsyncConnection]:
         await database.dispose()
 
 
-def passwords(names: Sequence[str]) -> dict[str, str] | None:
-    return dict.fromkeys(names, 'it\'s a "secret" %s :x \\') if REAL else None
+def passwords(names: Sequence[str]) -> dict[str, str]:
+    return dict.fromkeys(names, 'it\'s a "secret" %s :x \\')
 
 
 async def test_a_service_may_do_all_in_its_schema_and_nothing_in_anothers(admin_url: str, names: list[str]) -> None:
