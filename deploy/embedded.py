@@ -169,7 +169,7 @@ def _absolute(path: Path) -> Path:
 
 def _on(stage: Stage, model: type[S], **given: object) -> S:
     """Settings of a service on this stage; other `HEED_` variables still count."""
-    return load(model, kafka_bootstrap=stage.broker.bootstrap, kafka_embedded=True, **given)
+    return load(model, kafka_bootstrap=stage.broker.bootstrap, kafka_prefix="", kafka_embedded=True, **given)
 
 
 async def _bring_up_to_date(url: str, learning: LearningRunning, data_dir: Path, kept: _Secrets) -> str:

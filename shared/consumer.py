@@ -350,6 +350,7 @@ async def consuming(consumers: Sequence[BatchConsumer[Any]], settings: ServiceSe
         apply_types=False,
         allow_auto_create_topics=False,
         graceful_timeout=15.0,
+        logger=log,
         log_level=logging.DEBUG,
     )
     names = [settings.kafka_prefix + consumer.topic.name for consumer in consumers]

@@ -40,4 +40,6 @@ def dead_letter(service: str, topic: Topic, record: ConsumerRecord[bytes, bytes]
         (OFFSET, str(record.offset).encode()),
         (TIME, datetime.now(UTC).isoformat().encode()),
     ]
-    return Record(DEAD_LETTERS[service].name, record.key, record.value, headers)
+    # aiokafka sends no record that has neither key nor value; its position still tells which one it was.
+    value = b"" if record.key is None and record.value is None else record.value
+    return Record(DEAD_LETTERS[service].name, record.key, value, headers)

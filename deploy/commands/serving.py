@@ -36,9 +36,12 @@ async def serve_until_stopped(stack: Stack, console: Console) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    console.print(f"Gateway      {stack.gateway_url}  (documentation at {stack.gateway_url}/docs)", highlight=False)
-    console.print(f"Key          {stack.key}", highlight=False)
-    console.print(f"Kafka        {stack.stage.broker.bootstrap}", highlight=False)
-    console.print("Ctrl-C stops everything and keeps what was taken in.")
+    for line in (
+        f"Gateway      {stack.gateway_url}  (documentation at {stack.gateway_url}/docs)",
+        f"Key          {stack.key}",
+        f"Kafka        {stack.stage.broker.bootstrap}",
+        "Ctrl-C stops everything and keeps what was taken in.",
+    ):
+        console.print(line, highlight=False, soft_wrap=True)
     await stopped.wait()
     console.print("Stopping")

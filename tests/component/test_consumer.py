@@ -84,6 +84,18 @@ async def test_a_dead_letter_keeps_bytes_key_headers_and_position() -> None:
     assert [name for name, _ in letter.headers].count("heed-dlq-reason") == 1
 
 
+async def test_a_record_of_nothing_at_all_can_still_be_dead_lettered() -> None:
+    publisher = RememberingPublisher()
+
+    async def effect(_: Sequence[Delivery[FeedbackSubmitted]]) -> None:
+        raise AssertionError("must not run")
+
+    await consumer(effect, publisher).handle([consumed(Record("feedback-submitted", None, None), offset=9)])
+    (letter,) = publisher.sent
+    assert (letter.key, letter.value) == (None, b""), "aiokafka refuses to send a null key with a null value"
+    assert dict(letter.headers)["heed-dlq-reason"] == b"null_value"
+
+
 async def test_a_record_under_another_key_is_refused() -> None:
     publisher = RememberingPublisher()
 
