@@ -35,7 +35,7 @@ CANDIDATES = 60
 
 _CLAIM = text(
     "SELECT team_id, period FROM due_page "
-    "WHERE changed_at <= clock_timestamp() - make_interval(secs => :quiet) "
+    "WHERE (SELECT max(changed_at) FROM due_page) <= clock_timestamp() - make_interval(secs => :quiet) "
     "OR since <= clock_timestamp() - make_interval(secs => :max_delay) "
     "ORDER BY team_id, period LIMIT :limit FOR UPDATE SKIP LOCKED"
 )
@@ -169,8 +169,8 @@ class PageStore:
 
         Args:
             write: makes a page from its material and the newest revision, if there is one.
-            quiet: seconds without a change after which a page is due; 0: at once.
-            max_delay: seconds after the first change from which it is due all the same.
+            quiet: seconds without a change of any page's readings after which all are due; 0: at once.
+            max_delay: seconds after its own first change from which a page is due all the same.
             limit: pages at most.
             now: when the newly included feedback is said to be included.
 

@@ -93,8 +93,8 @@ class Publishing:
         pages: where pages are kept.
         publisher: how they are sent.
         catalogue: whose pages they are.
-        quiet: seconds without a change after which a page is written.
-        max_delay: seconds after which it is written even under constant change.
+        quiet: seconds without any new reading after which pages are written: a long import writes each page seldom.
+        max_delay: seconds after which a page is written even under constant change.
         clock: tells the time that pages are dated with.
     """
 

@@ -14,5 +14,7 @@ class LearningSettings(ServiceSettings):
 
     database_url: SecretStr = Field(description="PostgreSQL, as postgresql+asyncpg://role:password@host/database.")
     catalogue: Path = Field(description="The team catalogue, a YAML file.")
-    summary_quiet: Seconds = Field(2.0, description="Seconds without a change after which a summary is written.")
-    summary_max_delay: Seconds = Field(30.0, description="Seconds after which it is written even under constant load.")
+    summary_quiet: Seconds = Field(
+        2.0, description="Seconds without any new reading after which summaries are written."
+    )
+    summary_max_delay: Seconds = Field(30.0, description="Seconds after which one is written even under constant load.")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import text
 
 from services.learning.catalogue import parse
 from services.learning.pages import PART, PageStore
@@ -297,6 +298,17 @@ async def test_pages_wait_for_quiet(desk: Desk) -> None:
 
     assert desk.publisher.sent == []
     assert await desk.publishing.pending() == 1
+
+
+async def test_a_quiet_page_waits_while_another_changes(desk: Desk) -> None:
+    await desk.take(*month())
+    async with desk.pages._database.begin() as connection:
+        await connection.execute(text("UPDATE due_page SET changed_at = changed_at - interval '1 hour'"))
+    await desk.take(*month(12, start=100, service="Maternity"))
+
+    await desk.publishing._round(quiet=60, max_delay=3600)
+
+    assert desk.publisher.sent == []
 
 
 async def test_under_constant_change_a_page_is_written_after_the_longest_delay(desk: Desk) -> None:
