@@ -57,7 +57,7 @@ def build_reader(settings: AnalysisSettings) -> Reader:
         )
     except ModelError as error:
         raise UsageError(str(error)) from None
-    return Reader(encoder, spared, settings.severity_threshold)
+    return Reader(encoder, spared, settings.name_threshold, settings.severity_threshold)
 
 
 @asynccontextmanager

@@ -72,3 +72,6 @@ white will willow winter wise wood woody young
 """
 WORD_NAMES = frozenset(_WORD_NAMES.split())
 """Words that are names too: taken for one only with a capital in the middle of a sentence."""
+
+CERTAIN_NAMES = NAMES - WORD_NAMES
+"""Names that are not words."""

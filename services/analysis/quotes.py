@@ -6,15 +6,14 @@ import re
 from collections.abc import Set
 
 from services.analysis.forms import DATE
-from services.analysis.given_names import NAMES, WORD_NAMES
+from services.analysis.given_names import CERTAIN_NAMES, WORD_NAMES
 from services.analysis.redaction import PLACEHOLDER, Redacted
 
 SHORTEST_QUOTE = 10
 LONGEST_QUOTE = 400
 """Characters of the redacted text."""
 
-_CERTAIN_NAMES = NAMES - WORD_NAMES
-_CERTAIN_WORDS = _CERTAIN_NAMES | {f"{name}'s" for name in _CERTAIN_NAMES}
+_CERTAIN_WORDS = CERTAIN_NAMES | {f"{name}'s" for name in CERTAIN_NAMES}
 _CAPITALISED = re.compile(r"(?<=[a-z0-9,;:&] )[A-Z][a-z]+")
 _SHOUTED = re.compile(r"\b[A-Z]{2,}\b")
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){4}")

@@ -149,17 +149,22 @@ class Reader:
     """Reads batches. One thread at a time."""
 
     def __init__(
-        self, encoder: TextEncoder, allow_list: Iterable[str] = (), severity_threshold: float | None = None
+        self,
+        encoder: TextEncoder,
+        allow_list: Iterable[str] = (),
+        name_threshold: float | None = None,
+        severity_threshold: float | None = None,
     ) -> None:
         """Wire the model to the rules.
 
         Args:
             encoder: the model.
             allow_list: ward and site names that are not people's.
+            name_threshold: P(name) from which a word is redacted; the model's own by default.
             severity_threshold: at or above it a submission is urgent; the model's own by default.
         """
         self._encoder = encoder
-        self._redactor = Redactor(encoder.name_threshold, allow_list)
+        self._redactor = Redactor(encoder.name_threshold if name_threshold is None else name_threshold, allow_list)
         self._lexicon = Lexicon()
         self._severity_threshold = encoder.severity_threshold if severity_threshold is None else severity_threshold
         self._thresholds = np.round(encoder.theme_thresholds.astype(np.float64), DECIMALS)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
+from services.analysis.given_names import CERTAIN_NAMES
 from services.analysis.normalised import Normalised, normalise, storable
 from services.analysis.patterns import Kind, Span, identifiers, merged
 
@@ -32,6 +33,24 @@ _INITIAL_AFTER = re.compile(r" [A-HJ-Z]\b(?!['.]?\w)")
 _TITLE_BEFORE = re.compile(
     r"\b(?:dr|doctor|mr|mrs|ms|miss|prof|professor|nurse|sister|matron|midwife|sir|dame|lady|lord)\.? $", re.IGNORECASE
 )
+_ROLE_BEFORE = re.compile(
+    r"\b(?:dr|doctor|mr|mrs|ms|miss|prof|professor|nurse|sister|matron|midwife|sir|dame|lady|lord|called|named|name is"
+    r"|name was|paramedics?|drivers?|therapist|physio|carer|consultant|receptionist|hca|thanks to|thank ?you|especially"
+    r"|including|such as|regards|love)[.,:]? $",
+    re.IGNORECASE,
+)
+_LISTED = re.compile(r"[ \t]{1,2}|\. ?| ?[-'/] ?|,? (?:and |& |\+ )?")
+
+_ABBREVIATIONS = frozenset(
+    ("nino", "dob", "mrn", "nhs", "nmc", "gmc", "hcpc", "pals", "neas", "camhs", "cahms", "cpn", "resus", "covid")
+)
+"""Labels of identifiers and of services, which stand where names stand."""
+
+CONFIRMED_FROM = 0.15
+"""P(name) that is enough for a word of the gazetteer, after a role or title, or beside a name.
+
+Measured on the open data with the first model at threshold 0.6: recall from 98.0 to 98.6 %, untouched comments changed
+1.2 % before and after; by the threshold alone, that recall changes 1.8 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +111,11 @@ class Redactor:
         doubt = False
         if names:
             spared = self._spared(plain.text)
-            open_names = [name for name in names if not _covered(name, spared)] if spared else list(names)
+            open_names = [
+                name
+                for name in names
+                if not _covered(name, spared) and plain.text[name[0] : name[1]].lower() not in _ABBREVIATIONS
+            ]
             found = merged(found + self._name_spans(plain.text, open_names))
             doubt = any(not _covered(name, found) for name in open_names)
         spans = tuple(Span(span.kind, *plain.span(span.start, span.end)) for span in found)
@@ -101,14 +124,27 @@ class Redactor:
     def _name_spans(self, text: str, names: Sequence[NameToken]) -> list[Span]:
         """Names at or above the threshold, neighbours joined, single initials taken along."""
         joined: list[Span] = []
-        for start, end, probability in names:
-            if probability < self.name_threshold:
-                continue
+        for start, end, _ in self._names(text, names):
             if joined and _BETWEEN_NAMES.fullmatch(text, joined[-1].end, start):
                 joined[-1] = Span(Kind.NAME, joined[-1].start, end)
             else:
                 joined.append(Span(Kind.NAME, start, end))
         return [_with_initials(text, span) for span in joined]
+
+    def _names(self, text: str, names: Sequence[NameToken]) -> list[NameToken]:
+        """Words at the threshold; from `CONFIRMED_FROM` those that stand where names stand, or are common names."""
+        sure = [
+            probability >= self.name_threshold
+            or (probability >= CONFIRMED_FROM and _confirmed(text, start, text[start:end]))
+            for start, end, probability in names
+        ]
+        for order in (range(1, len(names)), range(len(names) - 2, -1, -1)):
+            for at in order:
+                beside = at - order.step
+                if not sure[at] and sure[beside] and names[at][2] >= CONFIRMED_FROM:
+                    first, second = sorted((names[at], names[beside]))
+                    sure[at] = _LISTED.fullmatch(text, first[1], second[0]) is not None
+        return [name for name, is_sure in zip(names, sure, strict=True) if is_sure]
 
     def _spared(self, text: str) -> list[Span]:
         """Placeholders, and allow-listed names that no title makes a person's."""
@@ -120,6 +156,10 @@ class Redactor:
                 if not _TITLE_BEFORE.search(text, max(0, match.start() - 12), match.start())
             )
         return merged(spared)
+
+
+def _confirmed(text: str, start: int, word: str) -> bool:
+    return word.lower() in CERTAIN_NAMES or _ROLE_BEFORE.search(text, max(0, start - 16), start) is not None
 
 
 def _with_initials(text: str, span: Span) -> Span:

@@ -32,6 +32,9 @@ class AnalysisSettings(ServiceSettings):
     analysis_precision: str = Field(
         "f32", pattern=r"^(f32|bf16)$", description="Arithmetic of the model: `f32`, or `bf16` on CPUs that have it."
     )
+    name_threshold: float | None = Field(
+        None, ge=0.02, le=1, description="P(name) from which a word is redacted; none: the model's own."
+    )
     severity_threshold: float | None = Field(
         None, ge=0, le=1, description="Severity from which feedback is urgent; none: the model's own."
     )

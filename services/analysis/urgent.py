@@ -39,7 +39,7 @@ class Lexicon:
         self._entries = tuple(
             (
                 f"lexicon:{code}",
-                frozenset(entry["words"].split()),
+                _forms(entry["words"].split()),
                 re.compile(_alternatives(entry["phrases"]).replace("{someone}", someone).replace("{me}", me), _I),
             )
             for code, entry in given["entries"].items()
@@ -61,6 +61,13 @@ class Lexicon:
             for code, triggers, expression in self._entries
             if not triggers.isdisjoint(words) and any(_stands(match) for match in expression.finditer(text))
         ]
+
+
+def _forms(words: list[str]) -> frozenset[str]:
+    """The words with their regular endings; a form that no one writes costs nothing."""
+    forms = {word + ending for word in words for ending in ("", "s", "es", "d", "ed", "en", "ing")}
+    forms |= {word + word[-1] + ending for word in words for ending in ("ed", "ing")}
+    return frozenset(forms | {word.removesuffix("e") + "ing" for word in words})
 
 
 def _alternatives(phrases: list[str]) -> str:
