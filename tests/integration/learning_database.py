@@ -1,51 +1,28 @@
-"""A real PostgreSQL for the learning service's tests: one server per module, an empty schema per test."""
+"""The learning service's schema on the stage's PostgreSQL, and what its tables say."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from deploy.provision import provision
-from deploy.servers.database import running_database
 from shared.database import engine, migrate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from tests.integration.conftest import DatabaseUrl
 
 SCHEMA = "learning"
 
 
-@pytest.fixture(scope="module")
-def administrator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The administrator's URL of a server that lives as long as the module's tests."""
-    with asyncio.Runner() as runner:
-        server = running_database(tmp_path_factory.mktemp("postgres"), durable=False)
-        database = runner.run(server.__aenter__())
-        try:
-            yield database.url
-        finally:
-            runner.run(server.__aexit__(None, None, None))
-
-
-async def emptied(administrator: str) -> str:
-    """The learning role's URL, on a schema without tables."""
-    admin = create_async_engine(administrator)
-    async with admin.begin() as connection:
-        await connection.execute(text(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"))
-    await admin.dispose()
-    return (await provision(administrator, [SCHEMA]))[SCHEMA]
-
-
 @pytest.fixture
-async def url(administrator: str) -> str:
+async def url(database_url: DatabaseUrl) -> str:
     """The learning role's URL, on a schema without tables."""
-    return await emptied(administrator)
+    return await database_url(SCHEMA)
 
 
 @pytest.fixture
@@ -55,6 +32,12 @@ async def database(url: str) -> AsyncIterator[AsyncEngine]:
     await migrate(made, SCHEMA, "services.learning:migrations")
     yield made
     await made.dispose()
+
+
+async def emptied(database: AsyncEngine) -> None:
+    """Forget every row."""
+    async with database.begin() as connection:
+        await connection.execute(text("TRUNCATE reading, period_counter, due_page, page, included_part"))
 
 
 async def counters(database: AsyncEngine) -> dict[tuple[str, str, str, str], int]:

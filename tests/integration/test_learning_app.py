@@ -15,7 +15,7 @@ from shared.events import FeedbackWithdrawn
 from shared.summaries import LearningSummary
 from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_WITHDRAWN
 from tests.doubles import RememberingPublisher, raw
-from tests.integration.learning_database import administrator, url
+from tests.integration.learning_database import url
 from tests.unit.learning_samples import CATALOGUE, NOON, analysed, identifier
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from shared.events import Event
 
-__all__ = ["administrator", "url"]
+__all__ = ["url"]
 
 pytestmark = pytest.mark.integration
 

@@ -15,7 +15,6 @@ from shared.database import engine, migrate
 from shared.errors import TransientFault
 from tests.integration.learning_database import (
     SCHEMA,
-    administrator,
     counters,
     database,
     emptied,
@@ -28,7 +27,7 @@ from tests.unit.learning_samples import JUNE, MANNER, WAITING, analysed, identif
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["administrator", "database", "url"]
+__all__ = ["database", "url"]
 
 pytestmark = pytest.mark.integration
 
@@ -238,15 +237,16 @@ EVENTS = st.lists(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=EVENTS, data=st.data())
 def test_any_order_repetition_and_batching_ends_in_the_same_rows(
-    administrator: str, events: list[Reading], data: st.DataObject
+    url: str, events: list[Reading], data: st.DataObject
 ) -> None:
     disturbed = data.draw(st.permutations(events * 2))
     cut = data.draw(st.integers(0, len(disturbed)))
 
     async def ends_in(*batches: list[Reading]) -> tuple[object, object]:
-        made = engine(await emptied(administrator), SCHEMA)
+        made = engine(url, SCHEMA)
         try:
             await migrate(made, SCHEMA, "services.learning:migrations")
+            await emptied(made)
             for batch in batches:
                 await ReadingStore(made).take(batch)
                 await agree(made)
