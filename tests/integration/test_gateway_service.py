@@ -130,6 +130,24 @@ async def test_what_is_accepted_is_published(http: httpx.AsyncClient, publisher:
     assert b"Jo Smith" not in (sent.value or b"")
 
 
+async def test_every_way_in_wakes_the_relay(
+    gateway_url: str, database: AsyncEngine, key: str, publisher: RememberingPublisher
+) -> None:
+    async def published(amount: int) -> None:
+        async def so_many() -> bool:
+            return len(publisher.sent) == amount
+
+        await until(so_many)
+
+    async with submitting(settings(gateway_url, relay_poll=600), publisher, key) as http:
+        receipt = await receipt_of(http)
+        await published(1)
+        await http.post("/v1/feedback:batch", content=json.dumps({**COMMENT, "source_id": "2"}), headers=NDJSON)
+        await published(2)
+        await http.delete(f"/v1/feedback/{receipt}")
+        await published(3)
+
+
 BAD: dict[str, tuple[bytes, int, str]] = {
     "malformed": (b'{"kind":', 400, "body"),
     "invalid UTF-8": (b'{"kind":"\xff"}', 400, "body"),
