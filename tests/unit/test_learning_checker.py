@@ -87,6 +87,7 @@ def test_an_honest_page_passes() -> None:
         ("small_count", "Why did 3 people write this?"),
         ("small_count", "What did three people see?"),
         ("small_count", "What did only one see?"),
+        ("small_count", "What lies behind the 5 doors?"),
         ("number_not_in_payload", "What did 45 people see?"),
         ("number_not_in_payload", "What about the 12.5 hours?"),
     ],
@@ -199,6 +200,13 @@ def test_a_payload_that_breaks_a_rule_is_found(rule: str, summary: LearningSumma
     assert rule in rules(summary)
 
 
+def test_markdown_is_read_like_the_text() -> None:
+    summary = page()
+    tampered = summary.model_copy(update={"markdown": summary.markdown + f"\nHow is {OTHER.name} doing?\n"})
+
+    assert "other_team" in rules(tampered)
+
+
 def test_every_violation_says_where_and_holds_no_words() -> None:
     told = [str(v) for v in checker.check(changed(questions=("Was Asha careless?",)), NAMES)]
 
@@ -214,10 +222,6 @@ def test_a_teams_own_name_is_no_violation(name: str) -> None:
     summary = page(team=TeamIdentity("t", name, "Blame & Co 3"), names=(name,))
 
     assert checker.check(summary, (name,)) == ()
-
-
-def test_another_teams_name_in_capitals_is_found_too() -> None:
-    assert "other_team" in rules(changed(questions=(f"How is {OTHER.name} doing?",)))
 
 
 @pytest.mark.parametrize(
