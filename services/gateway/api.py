@@ -124,6 +124,8 @@ def build_app(gateway: Gateway, readiness: Readiness) -> FastAPI:
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
+        # FastAPI's own spans hold the query and its log records hold exception texts: both may be a patient's words.
+        telemetry={"tracing": False, "logs": False, "operation_spans": False, "auto_configure": False},
     )
     app.state.gateway = gateway
     app.state.readiness = readiness

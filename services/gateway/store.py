@@ -156,6 +156,7 @@ class FeedbackStore:
 
     def __init__(self, database: AsyncEngine) -> None:
         self._database = database
+        self._statements = database.execution_options(isolation_level="AUTOCOMMIT")
 
     async def accept(
         self, integration: str, given: Sequence[Prepared], now: datetime, traceparent: str | None = None
@@ -183,9 +184,14 @@ class FeedbackStore:
                 attempt += 1
 
     async def _accept_all(self, given: Sequence[Prepared], common: Mapping[str, object]) -> list[Accepted | None]:
+        rounds = in_rounds(given)
+        if len(rounds) == 1:
+            # One statement is a transaction by itself; BEGIN and COMMIT would be two more round trips for each item.
+            async with transient_faults_told(), self._statements.connect() as connection:
+                return await _accept_distinct(connection, given, common)
         answers: list[Accepted | None] = [None] * len(given)
         async with transient_faults_told(), self._database.begin() as connection:
-            for places in in_rounds(given):
+            for places in rounds:
                 accepted = await _accept_distinct(connection, [given[place] for place in places], common)
                 for place, answer in zip(places, accepted, strict=True):
                     answers[place] = answer
