@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-_SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*\s+|\n+\s*")
+_SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++[\"')\]]*+\s+|\n\s*")
 _WIDEST = 3
 """Tokens that one character can become at most: a Korean syllable falls apart into three."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -115,3 +117,18 @@ def test_probabilities_have_four_decimals_and_the_label_is_the_likeliest() -> No
 )
 def test_language(text: str, given: str | None, language: str | None) -> None:
     assert read(text, language=given).language == language
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["!", "!?", '!"', "\n", "! ", "a'", "'", "[", "[name", "Dr ", "x. ", "A ", "A.", "Bronwen-", "...\n", "é", "́a"],
+)
+def test_work_is_linear_in_the_length(unit: str) -> None:
+    def seconds(length: int) -> float:
+        text = (unit * (length // len(unit) + 1))[:length]
+        started = time.process_time()
+        read(text, FakeEncoder(room=128), consent_to_quote=True)
+        return time.process_time() - started
+
+    # Quadratic work would grow a hundredfold.
+    assert seconds(100_000) < 40 * seconds(10_000) + 0.2
