@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from deploy.provision import provision
-from deploy.servers import running_database
 from services.gateway.app import SCHEMA, migrate_database
 from services.gateway.feedback import Prepared, prepare
 from services.gateway.integrations import Integration
@@ -29,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from deploy.servers import Stage
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SURVEY = Integration("survey", (), NOW)
@@ -45,24 +45,10 @@ COMMENT: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def administrator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The administrator's URL of `HEED_TEST_DATABASE`, or of a server that lives as long as the module's tests."""
-    if real := os.environ.get("HEED_TEST_DATABASE"):
-        yield real
-        return
-    with asyncio.Runner() as runner:
-        server = running_database(tmp_path_factory.mktemp("postgres"), durable=False)
-        database = runner.run(server.__aenter__())
-        try:
-            yield database.url
-        finally:
-            runner.run(server.__aexit__(None, None, None))
-
-
-@pytest.fixture(scope="module")
-def gateway_url(administrator: str) -> Iterator[str]:
-    """The gateway role's URL, on a database of the module's own."""
+def gateway_url(stage: Stage) -> Iterator[str]:
+    """The gateway role's URL, on a database of the module's own: its tests share it, and the time it takes to make."""
     name = f"heed_test_{uuid4().hex}"
+    administrator = stage.database.url
     own = make_url(administrator).set(database=name).render_as_string(hide_password=False)
     with asyncio.Runner() as runner:
         runner.run(_administer(administrator, f"CREATE DATABASE {name}"))

@@ -17,12 +17,12 @@ from services.gateway.integrations import (
 )
 from shared.database import engine
 from shared.errors import TransientFault, UsageError
-from tests.integration.gateway_stage import NOW, administrator, database, gateway_url, rows
+from tests.integration.gateway_stage import NOW, database, gateway_url, rows
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["administrator", "database", "gateway_url"]
+__all__ = ["database", "gateway_url"]
 
 pytestmark = pytest.mark.integration
 

@@ -19,7 +19,6 @@ from shared.topics import FEEDBACK_SUBMITTED, FEEDBACK_WITHDRAWN
 from tests.doubles import RememberingPublisher
 from tests.integration.gateway_stage import (
     NOW,
-    administrator,
     database,
     gateway_url,
     rows,
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     from shared.publisher import Publisher, Record
 
-__all__ = ["administrator", "database", "gateway_url"]
+__all__ = ["database", "gateway_url"]
 
 pytestmark = pytest.mark.integration
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -18,8 +17,6 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from deploy.create_topics import create_topics
-from deploy.servers import running_broker
 from services.gateway.app import running
 from services.gateway.integrations import add_integration, revoke_integration
 from shared.events import FeedbackAnalysed, FeedbackSubmitted, FeedbackSummarised, Sentiment
@@ -30,7 +27,6 @@ from tests.doubles import RememberingPublisher
 from tests.integration.gateway_stage import (
     COMMENT,
     NOW,
-    administrator,
     database,
     gateway_url,
     rows,
@@ -39,15 +35,16 @@ from tests.integration.gateway_stage import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from services.gateway.settings import GatewaySettings
     from shared.publisher import Publisher
+    from shared.settings import ServiceSettings
 
 
-__all__ = ["administrator", "database", "gateway_url"]
+__all__ = ["database", "gateway_url"]
 
 pytestmark = pytest.mark.integration
 
@@ -330,21 +327,6 @@ async def test_any_text_is_refused_or_stored_intact(
         assert duplicate or stored == [(words.translate(controls),)]
 
 
-@pytest.fixture(scope="module")
-def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A broker: `HEED_TEST_KAFKA`, or one that lives as long as the module's tests."""
-    if real := os.environ.get("HEED_TEST_KAFKA"):
-        yield real
-        return
-    with asyncio.Runner() as runner:
-        server = running_broker(tmp_path_factory.mktemp("broker"))
-        broker = runner.run(server.__aenter__())
-        try:
-            yield broker.bootstrap
-        finally:
-            runner.run(server.__aexit__(None, None, None))
-
-
 def reading(feedback_id: UUID, submitted: dict[str, Any]) -> FeedbackAnalysed:
     event = FeedbackSubmitted.model_validate(
         {**submitted, "feedback_id": feedback_id, "source": {"integration": "survey", "channel": "survey"}}
@@ -370,19 +352,12 @@ def reading(feedback_id: UUID, submitted: dict[str, Any]) -> FeedbackAnalysed:
 
 
 async def test_the_journey_follows_what_kafka_tells(
-    gateway_url: str, database: AsyncEngine, key: str, bootstrap: str
+    gateway_url: str, database: AsyncEngine, key: str, kafka: ServiceSettings
 ) -> None:
-    prefix = f"t{uuid4().hex[:10]}-"
-    await create_topics(bootstrap, [], prefix=prefix)
-    given = settings(
-        gateway_url,
-        kafka_bootstrap=bootstrap,
-        kafka_prefix=prefix,
-        kafka_embedded="HEED_TEST_KAFKA" not in os.environ,
-    )
+    given = settings(gateway_url, **kafka.model_dump(exclude_defaults=True))
     async with (
-        running_publisher(given, "test") as kafka,
-        at_work(running, given, kafka) as service,
+        running_publisher(given, "test") as sender,
+        at_work(running, given, sender) as service,
         serving(service) as url,
         httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}) as http,
     ):
@@ -390,7 +365,7 @@ async def test_the_journey_follows_what_kafka_tells(
         path = f"/v1/feedback/{receipt}"
         one = UUID((await http.get(path)).json()["feedback_id"])
         moment = {"occurred_at": NOW, "received_at": datetime.now(UTC)}
-        await kafka.send([record(FEEDBACK_ANALYSED, reading(one, {**COMMENT, **moment}), "analysis")])
+        await sender.send([record(FEEDBACK_ANALYSED, reading(one, {**COMMENT, **moment}), "analysis")])
 
         async def is_read() -> bool:
             return bool((await http.get(path)).json()["state"] == "read")
@@ -399,7 +374,7 @@ async def test_the_journey_follows_what_kafka_tells(
         told = FeedbackSummarised(
             team_id="maternity", period=date(2026, 3, 1), revision=1, feedback_ids=(one, uuid4()), summarised_at=NOW
         )
-        await kafka.send([record(FEEDBACK_SUMMARISED, told, "learning")])
+        await sender.send([record(FEEDBACK_SUMMARISED, told, "learning")])
 
         async def is_summarised() -> bool:
             return bool((await http.get(path)).json()["state"] == "summarised")

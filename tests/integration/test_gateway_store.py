@@ -20,14 +20,14 @@ from shared.errors import TransientFault
 from shared.events import FeedbackAnalysed, FeedbackSummarised, FeedbackWithdrawn, Sentiment
 from shared.topics import FEEDBACK_SUBMITTED, FEEDBACK_WITHDRAWN
 from tests.doubles import submitted
-from tests.integration.gateway_stage import NOW, administrator, database, gateway_url, rows, submission
+from tests.integration.gateway_stage import NOW, database, gateway_url, rows, submission
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["administrator", "database", "gateway_url"]
+__all__ = ["database", "gateway_url"]
 
 pytestmark = pytest.mark.integration
 
