@@ -63,11 +63,13 @@ class KafkaPublisher:
     def __init__(self, producer: AIOKafkaProducer, prefix: str = "") -> None:
         self._producer = producer
         self._prefix = prefix
+        self._tracked: set[str] = set()
 
     async def send(self, records: Sequence[Record]) -> None:
         """See `Publisher.send`."""
         acknowledgements: list[asyncio.Future[object]] = []
         try:
+            await self._track({self._prefix + item.topic for item in records} - self._tracked)
             for item in records:
                 acknowledgements.append(  # noqa: PERF401 - each send may wait for room in the buffer
                     await self._producer.send(self._prefix + item.topic, item.value, key=item.key, headers=item.headers)
@@ -82,6 +84,16 @@ class KafkaPublisher:
             for acknowledgement in acknowledgements:
                 if acknowledgement.done() and not acknowledgement.cancelled():
                     acknowledgement.exception()
+
+    async def _track(self, topics: set[str]) -> None:
+        """Have the producer keep these topics in its metadata.
+
+        aiokafka 0.14 does not, for a topic that it knew from the first connection: when the metadata is next renewed
+        the topic drops out, and what is on its way there hangs for forty seconds.
+        """
+        for topic in sorted(topics):
+            await self._producer.client.add_topic(topic)
+            self._tracked.add(topic)
 
 
 @asynccontextmanager

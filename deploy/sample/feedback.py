@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from deploy.formats.rows import Body
 
-CATALOGUE = Path(__file__).with_name("catalogue.yaml")
+CATALOGUE = Path(__file__).parents[1] / "catalogue" / "sample.yaml"
 """The team catalogue that routes the sample."""
 
 MONTHS = 18
