@@ -214,7 +214,8 @@ class FeedbackAnalysed(Event):
     age_band: str | None = None
     segments: tuple[AnalysedSegment, ...]
     """Empty for a recording without a transcript: the voice still counts."""
-    sentiment: Sentiment | None
+    sentiment: Sentiment | None = None
+    """None where there was nothing to read."""
     themes: tuple[Theme, ...]
     severity: Share
     urgent: bool

@@ -123,11 +123,6 @@ async def test_a_replay_makes_the_same_events(publisher: RememberingPublisher, w
     assert publisher.sent == first
 
 
-@pytest.mark.xfail(
-    FeedbackAnalysed.model_fields["sentiment"].is_required(),
-    reason="shared/events.py: sentiment has no default, so the published event cannot be read back",
-    strict=True,
-)
 async def test_a_film_without_words_still_counts(publisher: RememberingPublisher, worker: ThreadPoolExecutor) -> None:
     await handler(publisher, worker).on_feedback_submitted(deliveries(submitted(text="", kind=Kind.VIDEO)))
     (reading,) = analysed(publisher)
