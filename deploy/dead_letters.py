@@ -285,7 +285,7 @@ def _fate(letter: DeadLetter, replayed: Collection[Position], *, force: bool) ->
 
 async def resend(publisher: Publisher, batch: dict[Position, ConsumerRecord[bytes, bytes]]) -> dict[Position, Fate]:
     """Send and mark a batch; what became of each."""
-    empty = [position for position, record in batch.items() if record.key is record.value is None]
+    empty = [position for position, record in batch.items() if header(record.headers, headers.NOTHING)]
     fates = dict.fromkeys(empty, Fate.NOTHING_TO_SEND)
     sendable = {position: record for position, record in batch.items() if position not in fates}
     try:

@@ -20,6 +20,8 @@ TOPIC = f"{PREFIX}topic"
 PARTITION = f"{PREFIX}partition"
 OFFSET = f"{PREFIX}offset"
 TIME = f"{PREFIX}time"
+NOTHING = f"{PREFIX}nothing"
+"""Set where the record had neither key nor value: aiokafka sends no such record, so an empty value stands for none."""
 
 
 def dead_letter(service: str, topic: Topic, record: ConsumerRecord[bytes, bytes], reason: str) -> Record:
@@ -40,6 +42,6 @@ def dead_letter(service: str, topic: Topic, record: ConsumerRecord[bytes, bytes]
         (OFFSET, str(record.offset).encode()),
         (TIME, datetime.now(UTC).isoformat().encode()),
     ]
-    # aiokafka sends no record that has neither key nor value; its position still tells which one it was.
-    value = b"" if record.key is None and record.value is None else record.value
-    return Record(DEAD_LETTERS[service].name, record.key, value, headers)
+    if record.key is None and record.value is None:
+        return Record(DEAD_LETTERS[service].name, None, b"", [*headers, (NOTHING, b"true")])
+    return Record(DEAD_LETTERS[service].name, record.key, record.value, headers)

@@ -93,6 +93,7 @@ async def test_a_record_of_nothing_at_all_can_still_be_dead_lettered() -> None:
     await consumer(effect, publisher).handle([consumed(Record("feedback-submitted", None, None), offset=9)])
     (letter,) = publisher.sent
     assert (letter.key, letter.value) == (None, b""), "aiokafka refuses to send a null key with a null value"
+    assert dict(letter.headers)["heed-dlq-nothing"] == b"true"
     assert dict(letter.headers)["heed-dlq-reason"] == b"null_value"
 
 

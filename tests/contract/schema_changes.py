@@ -24,7 +24,8 @@ def _compare(path: str, old: Schema, new: Schema, olds: Mapping[str, Schema], ne
     found = []
     if lost := _types(old, olds) - _types(new, news):
         found.append(f"{path}: no longer takes {', '.join(sorted(lost))}")
-    if gone := set(old.get("enum", [])) - set(new.get("enum", old.get("enum", []))):
+    choices: list[str] = old.get("enum", [])
+    if gone := set(choices) - set(new.get("enum", choices)):
         found.append(f"{path}: no longer takes {sorted(gone)}")
     before, after = old.get("properties", {}), new.get("properties", {})
     found += [f"{path}.{name}: gone" for name in before.keys() - after.keys()]

@@ -92,7 +92,7 @@ def administrator(stage: Stage) -> str:
 
 @pytest.fixture
 async def database_url(administrator: str) -> AsyncIterator[DatabaseUrl]:
-    """`await database_url(service)`: the URL of the service's role, its schema empty, in a database of the test's own."""
+    """`await database_url(service)`: the URL of the service's role on an empty schema."""
     name = f"heed_test_{uuid4().hex}"
     admin = create_async_engine(administrator, isolation_level="AUTOCOMMIT")
     async with admin.connect() as connection:

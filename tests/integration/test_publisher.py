@@ -43,6 +43,6 @@ async def test_a_request_too_large_is_refused_for_good(publisher: KafkaPublisher
 
 async def test_no_broker_is_one_clear_line(kafka: ServiceSettings) -> None:
     nowhere = kafka.model_copy(update={"kafka_bootstrap": "127.0.0.1:1"})
-    with pytest.raises(TransientFault, match="no Kafka broker answers at 127.0.0.1:1"):
+    with pytest.raises(TransientFault, match="no Kafka broker answers"):
         async with running_publisher(nowhere, "test"):
             pass

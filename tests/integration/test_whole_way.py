@@ -24,7 +24,7 @@ from services.learning.app import running as running_learning
 from services.learning.settings import LearningSettings
 from shared.cloudevents import decode
 from shared.database import engine
-from shared.events import FeedbackAnalysed, FeedbackUrgent
+from shared.events import Event, FeedbackAnalysed, FeedbackUrgent
 from shared.service import at_work
 from shared.summaries import LearningSummary
 from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_URGENT, TEAM_SUMMARIES
@@ -87,7 +87,7 @@ class House:
 
     async def watch(self) -> None:
         """Read every topic that leaves the analysis service or learning."""
-        models = {
+        models: dict[str, type[Event]] = {
             FEEDBACK_ANALYSED.name: FeedbackAnalysed,
             FEEDBACK_URGENT.name: FeedbackUrgent,
             TEAM_SUMMARIES.named(team_id=TEAM): LearningSummary,
@@ -104,9 +104,7 @@ class House:
 
 
 @pytest.fixture
-async def house(
-    kafka: ServiceSettings, publisher: KafkaPublisher, database_url: DatabaseUrl
-) -> AsyncIterator[House]:
+async def house(kafka: ServiceSettings, publisher: KafkaPublisher, database_url: DatabaseUrl) -> AsyncIterator[House]:
     await create_topics(kafka.kafka_bootstrap, [TEAM], prefix=kafka.kafka_prefix)
     gateway_url, learning_url = await database_url("gateway"), await database_url("learning")
     given = kafka.model_dump(exclude_unset=True)
@@ -124,7 +122,7 @@ async def house(
         assert service.app is not None
         http = await stack.enter_async_context(
             httpx.AsyncClient(
-                transport=httpx.ASGITransport(service.app),  # type: ignore[arg-type]
+                transport=httpx.ASGITransport(service.app),
                 base_url="http://gateway",
                 headers={"Authorization": f"Bearer {key}"},
             )
@@ -185,7 +183,7 @@ async def test_a_withdrawal_leaves_no_word_and_no_count(house: House) -> None:
         await house.submit(str(number), WORDS[0])
 
     async def summarised() -> bool:
-        return (await house.journey(mine["receipt"]))["state"] == "summarised"
+        return bool((await house.journey(mine["receipt"]))["state"] == "summarised")
 
     await until(summarised, 60)
     before = newest(house)

@@ -17,6 +17,8 @@ from services.analysis.encoder import (
     Encoded,
     Encoder,
     ModelError,
+    WordModel,
+    gram_keys,
     name_words,
     token_batches,
     token_words,
@@ -133,6 +135,41 @@ def test_a_damaged_description_is_named(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ModelError, match="not a model description of this version"):
         Encoder(tmp_path)
+
+
+def test_a_missing_word_model_is_named(tmp_path: Path) -> None:
+    for name in ("model.json", "tokenizer.json"):
+        (tmp_path / name).write_bytes((MODEL_FOLDER / name).read_bytes())
+    with pytest.raises(ModelError, match=r"words\.npz is missing or damaged"):
+        Encoder(tmp_path)
+
+
+def test_the_word_model_reads_each_text_for_itself(encoder: Encoder) -> None:
+    words = WordModel.load(MODEL_FOLDER / "words.npz")
+    items = encoder.tokeniser(TEXTS, QUESTIONS)
+    themes, sentiment = words(items)
+    assert themes.shape == (len(TEXTS), len(encoder.theme_names))
+    np.testing.assert_allclose(sentiment.sum(axis=1), 1, atol=1e-5)
+    for row, item in enumerate(items):
+        alone = words([item])
+        assert alone[0][0].tolist() == themes[row].tolist()
+        assert alone[1][0].tolist() == sentiment[row].tolist()
+
+
+def test_the_word_model_weighs_rare_grams_and_repeats(encoder: Encoder) -> None:
+    item = encoder.tokeniser(["parking parking"], ["nonspecific"])[0]
+    keys = gram_keys(item)
+    parking = keys[item.lead - 1]
+    words = WordModel(
+        keys=np.array([parking]),
+        rarity=np.array([3.0], dtype=np.float32),
+        weights=np.array([[2.0, 0, 0, 0, 0, 1.0]], dtype=np.float32),
+        bias=np.array([-1.0, 0, 0, 0, 0, 0], dtype=np.float32),
+        share=0.5,
+    )
+    themes, sentiment = words([item])
+    assert themes[0, 0] == pytest.approx(1 / (1 + np.exp(-1.0)))
+    assert sentiment[0, 4] == pytest.approx(np.e / (np.e + 4))
 
 
 def test_the_artefact_fits_the_repository() -> None:
