@@ -158,7 +158,7 @@ def _show(outcome: Outcome) -> None:
     for group in outcome.unrouted:
         where = " / ".join(part for part in (group.organisation, group.service) if part)
         told.append(f"{group.readings} about {where} reach no team: add a rule to the catalogue.")
-    console.print("\n".join(told), highlight=False)
+    console.print("\n".join(told), highlight=False, soft_wrap=True)
 
 
 def _worth_reading(pages: list[Page]) -> Page | None:

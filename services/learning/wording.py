@@ -106,7 +106,7 @@ def amount(size: Amount) -> str:
     """How many, in words: for a theme's bullet or a channel."""
     if size.size == "share":
         return f"{size.percent}%"
-    return {"none": "nobody", "few": "a few", "most": "nearly everyone", "all": "everyone"}[size.size]
+    return {"none": "nobody", "few": "a few people", "most": "nearly everyone", "all": "everyone"}[size.size]
 
 
 def of_responses(size: Amount) -> str:
