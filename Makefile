@@ -3,7 +3,8 @@ PYTHON ?= python3
 TOOLS := .cache/tools
 UV := $(TOOLS)/bin/uv
 BIN := .venv/bin
-PIP_INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+# Compiled at once: where PYTHONDONTWRITEBYTECODE is set, every start would compile everything anew.
+PIP_INSTALL := $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python
 # A venv that happens to be active elsewhere must not draw our packages to itself.
 unexport VIRTUAL_ENV
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv

@@ -111,12 +111,12 @@ async def run(stack: Stack, rows: Iterable[Row], followed: Followed) -> Outcome:
     await stack.learning.publishing.settle()
     seconds = time.monotonic() - started
     readings = stack.learning.readings
-    counts = await readings.counts()
+    counts, tally = await readings.counts(), await readings.tally(ids)
     return Outcome(
         report=report,
-        analysed=len(await readings.finished(ids)),
+        analysed=tally.read,
         dead_lettered=dead,
-        urgent=await readings.urgent(ids),
+        urgent=tally.urgent,
         pages=await stack.learning.pages.summaries(),
         teams={team: count for team, count in counts.items() if team != UNROUTED},
         unrouted=await readings.unrouted(),
@@ -132,7 +132,7 @@ async def _settled(stack: Stack, ids: Collection[UUID], followed: Followed) -> i
     """Wait until every id is read or a dead letter; return how many are dead letters."""
     read, moved = 0, time.monotonic()
     while True:
-        now = len(await stack.learning.readings.finished(ids))
+        now = (await stack.learning.readings.tally(ids)).read
         if now > read:
             read, moved = now, time.monotonic()
             followed.read(read, len(ids))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvicorn
+import uvloop
 
 from shared import telemetry
 from shared.consumer import consuming
@@ -148,18 +149,11 @@ def run(name: str, settings: type[S], running: Callable[[S, Publisher], Abstract
         loaded = load(settings)
         telemetry.configure_logging(loaded.log_level)
         telemetry.configure(name, loaded.otlp_endpoint)
-        with asyncio.Runner(loop_factory=_event_loop) as runner:
-            runner.run(_serve_when_possible(name, loaded, running))
+        uvloop.run(_serve_when_possible(name, loaded, running))
     except UsageError as error:
         sys.exit(_told(name, error, 2))
     except HeedError as error:
         sys.exit(_told(name, error, 1))
-
-
-def _event_loop() -> asyncio.AbstractEventLoop:
-    import uvloop  # noqa: PLC0415 - there is none for Windows
-
-    return uvloop.new_event_loop()
 
 
 def _told(name: str, error: HeedError, code: int) -> int:

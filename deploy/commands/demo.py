@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import uvloop
 from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -25,6 +25,7 @@ from shared.errors import HeedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
     from deploy.formats import Rows
     from services.learning.pages import Page
@@ -62,7 +63,7 @@ def command(
     """
     rows = _rows(file, format_, quotes_consented=quotes_consented)
     with _directory(data_dir) as directory:
-        outcome = asyncio.run(_demo(directory, catalogue or CATALOGUE, rows, once=once, as_json=as_json))
+        outcome = uvloop.run(_demo(directory, catalogue or CATALOGUE, rows, once=once, as_json=as_json))
     if not outcome.adds_up:
         raise HeedError(
             f"{outcome.accepted} accepted, but {outcome.analysed} read and {outcome.dead_lettered} dead-lettered; "
@@ -162,6 +163,11 @@ def _show(outcome: Outcome) -> None:
 
 
 def _worth_reading(pages: list[Page]) -> Page | None:
-    """The newest page among those that say most."""
-    published = [page for page in pages if not page.held]
-    return max(published, key=lambda page: (len(page.summary.text) > 1_000, page.summary.period), default=None)
+    """Of the pages that say most, the newest."""
+
+    def said(page: Page) -> tuple[int, int, date]:
+        themes = (*page.summary.valued, *page.summary.better)
+        told = sum(theme.amount.size == "share" for theme in themes)
+        return told, len(page.summary.quotes), page.summary.period
+
+    return max((page for page in pages if not page.held), key=said, default=None)

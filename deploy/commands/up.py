@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import click
+import uvloop
 from rich.console import Console
 
 from deploy.commands.serving import serve_until_stopped, starting
@@ -23,7 +23,7 @@ def command(*, port: int, catalogue: Path | None, data_dir: Path | None) -> None
     """Serve the trial stack in one process until Ctrl-C, and say how to reach it."""
     directory = data_dir or default_data_dir()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    asyncio.run(_up(directory, catalogue or CATALOGUE, port))
+    uvloop.run(_up(directory, catalogue or CATALOGUE, port))
 
 
 async def _up(directory: Path, catalogue: Path, port: int) -> None:

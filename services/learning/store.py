@@ -98,10 +98,10 @@ _COUNTS = text(
     "WHERE measure = 'responses' AND count > 0 GROUP BY team_id ORDER BY team_id"
 )
 _FINISHED = text("SELECT feedback_id, version FROM reading ORDER BY feedback_id")
-_FINISHED_OF = text(
-    "SELECT feedback_id, version FROM reading WHERE feedback_id = ANY(CAST(:ids AS uuid[])) ORDER BY feedback_id"
+_TALLY = text(
+    "SELECT count(*) AS read, count(*) FILTER (WHERE urgent) AS urgent FROM reading "
+    "WHERE feedback_id = ANY(CAST(:ids AS uuid[]))"
 )
-_URGENT_OF = text("SELECT count(*) FROM reading WHERE urgent AND feedback_id = ANY(CAST(:ids AS uuid[]))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,14 @@ class TeamCount:
 
     n: int
     periods: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Of some pieces of feedback, how many arrived here, withdrawn ones included, and how many went to a person."""
+
+    read: int
+    urgent: int
 
 
 class ReadingStore:
@@ -201,19 +209,16 @@ class ReadingStore:
         async with transient_faults_told(), self._database.connect() as connection:
             return {row.team_id: TeamCount(row.n, row.periods) for row in await connection.execute(_COUNTS)}
 
-    async def finished(self, ids: Iterable[UUID] | None = None) -> dict[UUID, int]:
-        """The version that was taken, by feedback id, 0 for what was withdrawn; for all, or only for `ids`."""
+    async def finished(self) -> dict[UUID, int]:
+        """The version that was taken, by feedback id, 0 for what was withdrawn."""
         async with transient_faults_told(), self._database.connect() as connection:
-            if ids is None:
-                rows = await connection.execute(_FINISHED)
-            else:
-                rows = await connection.execute(_FINISHED_OF, {"ids": list(ids)})
-            return {row.feedback_id: row.version for row in rows}
+            return {row.feedback_id: row.version for row in await connection.execute(_FINISHED)}
 
-    async def urgent(self, ids: Iterable[UUID]) -> int:
-        """How many of these went to a person."""
+    async def tally(self, ids: Iterable[UUID]) -> Tally:
+        """How far these pieces of feedback are."""
         async with transient_faults_told(), self._database.connect() as connection:
-            return int((await connection.execute(_URGENT_OF, {"ids": list(ids)})).scalar_one())
+            row = (await connection.execute(_TALLY, {"ids": list(ids)})).one()
+            return Tally(row.read, row.urgent)
 
 
 async def _recount(connection: AsyncConnection, change: Mapping[CounterKey, int]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from services.learning.readings import Reading, reading_of, tombstone
-from services.learning.store import Change, ReadingStore, TeamCount, UnroutedGroup
+from services.learning.store import Change, ReadingStore, Tally, TeamCount, UnroutedGroup
 from shared.database import engine, migrate
 from shared.errors import TransientFault
 from tests.integration.learning_database import (
@@ -187,7 +187,7 @@ async def test_counts_and_finished_feedback_are_told(database: AsyncEngine) -> N
 
     assert await store.counts() == {"a": TeamCount(n=2, periods=2), "b": TeamCount(n=1, periods=1)}
     assert await store.finished() == {identifier(1): 3, identifier(2): 1, identifier(3): 1}
-    assert await store.finished([identifier(1), identifier(8)]) == {identifier(1): 3}
+    assert await store.tally([identifier(1), identifier(8)]) == Tally(read=1, urgent=0)
 
 
 async def test_an_empty_batch_is_no_work(database: AsyncEngine) -> None:
