@@ -1,0 +1,92 @@
+"""`make bench`: every part in one run and one table, and in `build/bench.json`.
+
+Exit code 1 if a part failed. The ceiling is measured first and again at the end; its figure is the median of both, and
+how far they are apart tells how much the machine changed meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+from tests.bench.machine import machine
+from tests.bench.measurement import Measurement, Report
+from tests.bench.part import PARTS
+from tests.bench.plan import FULL, QUICK, Plan
+from tests.bench.table import Result, show
+from tests.bench.texts import corpus
+
+OUTPUT = Path("build") / "bench.json"
+PART_LIMIT = 1_200.0
+"""Seconds."""
+
+
+def main() -> None:
+    """Measure, print, save."""
+    given = _arguments()
+    plan = QUICK if given.quick else FULL
+    plan = replace(plan, rounds=given.rounds or plan.rounds, texts=given.texts or plan.texts)
+    found = machine()
+    if not found.is_quiet:
+        _note(f"WARNING: load average {found.load_average}: others use this machine, the figures will not be right")
+    parts = [part for part in PARTS if part in given.only]
+    reports = [_measured(part, plan) for part in parts]
+    notes = [note for report in reports for note in report.notes]
+    rows = [row for report in reports for row in report.measurements]
+    if "model" in parts and len(parts) > 1:
+        again = _measured("model", plan)
+        rows, drift = _with_both_ends(rows, again.measurements)
+        notes.append(f"the ceiling at the end was {drift:+.1%} of that at the start")
+    texts = corpus(plan.texts)
+    profile = next((report.profile for report in reports if report.profile), None)
+    result = Result(found, texts.source, len(texts.comments), plan.rounds, tuple(rows), profile, tuple(notes))
+    show(result)
+    given.output.parent.mkdir(parents=True, exist_ok=True)
+    given.output.write_text(json.dumps(result.as_json(), indent=1) + "\n", encoding="utf-8")
+    _note(f"written to {given.output}")
+    sys.exit(any((row.left_out or "").startswith("failed") for row in rows))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only show that everything runs")
+    parser.add_argument("--rounds", type=int, help="measured rounds of each part")
+    parser.add_argument("--texts", type=int, help="texts in one round at most")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="only these parts")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="where the JSON goes")
+    return parser.parse_args()
+
+
+def _measured(part: str, plan: Plan) -> Report:
+    """The part's report; where it failed, a row that says so, so that the others' figures are not lost."""
+    _note(f"measuring: {part}")
+    with tempfile.TemporaryDirectory(prefix="heed-bench-") as folder:
+        output = Path(folder) / "report.json"
+        command = [sys.executable, "-m", "tests.bench.part", part, plan.as_json(), str(output)]
+        try:
+            subprocess.run(command, check=True, timeout=PART_LIMIT)
+            return Report.load(output)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            return Report((Measurement(part, left_out=f"failed: {type(error).__name__}; its error is above"),))
+
+
+def _with_both_ends(rows: list[Measurement], again: tuple[Measurement, ...]) -> tuple[list[Measurement], float]:
+    """The rows with the later rounds added to the same rows' earlier ones, and by how much the ceiling moved."""
+    later = {row.name: row.rounds for row in again}
+    first = next((row.rounds for row in rows if row.name == "model"), ())
+    drift = median(later["model"]) / median(first) - 1 if first and later.get("model") else 0.0
+    return [replace(row, rounds=row.rounds + later.get(row.name, ())) for row in rows], drift
+
+
+def _note(line: str) -> None:
+    sys.stderr.write(f"bench: {line}\n")
+
+
+if __name__ == "__main__":
+    main()

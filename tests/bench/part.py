@@ -1,0 +1,31 @@
+"""Measures one part in a process of its own, so that memory and warm-up do not mix: `python -m tests.bench.part`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+from pathlib import Path
+
+from tests.bench.measurement import Report
+from tests.bench.plan import Plan
+
+PARTS = ("model", "reader", "topics", "pipeline", "peer")
+"""In the order in which they are measured; each is a module here with `measure(plan)`."""
+
+
+def main() -> None:
+    """Arguments: the part, the plan as JSON, where to write the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("plan", type=Plan.from_json)
+    parser.add_argument("output", type=Path)
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.ERROR)
+    report = importlib.import_module(f"tests.bench.{given.part}").measure(given.plan)
+    assert isinstance(report, Report)
+    report.save(given.output)
+
+
+if __name__ == "__main__":
+    main()
