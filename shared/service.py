@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import time
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +21,7 @@ from shared.publisher import running_publisher
 from shared.settings import ServiceSettings, load
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 
     from shared.consumer import BatchConsumer, _Loop
     from shared.publisher import Publisher
@@ -126,15 +127,33 @@ async def _serve(
             server_header=False,
             timeout_graceful_shutdown=10,
         )
-        await uvicorn.Server(config).serve()
+        await _Server(config).serve()
+
+
+class _Server(uvicorn.Server):
+    """Returns after SIGTERM or SIGINT; uvicorn's own sends itself the signal again, which ends the process there."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        _on_stop(lambda: self.handle_exit(signal.SIGTERM, None))
+        yield
+
+
+def _on_stop(then: Callable[[], object]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, then)
 
 
 async def _serve_when_possible(
     name: str, settings: S, running: Callable[[S, Publisher], AbstractAsyncContextManager[Running]]
 ) -> None:
     """Wait for broker and database while they start too; after that, their absence is an error."""
+    task = asyncio.current_task()
+    assert task is not None
     deadline = time.monotonic() + START_LIMIT
     while True:
+        _on_stop(task.cancel)  # until the HTTP side is there to be told
         try:
             return await _serve(name, settings, running)
         except TransientFault:
@@ -144,12 +163,16 @@ async def _serve_when_possible(
 
 
 def run(name: str, settings: type[S], running: Callable[[S, Publisher], AbstractAsyncContextManager[Running]]) -> None:
-    """Run a service until SIGTERM or SIGINT; exit with 2 for wrong settings and 1 for a failure, one line each."""
+    """Run a service until SIGTERM or SIGINT, and then end it in order: the batch in hand is finished or given back.
+
+    The process exits with 2 for wrong settings and 1 for a failure, one line each.
+    """
     try:
         loaded = load(settings)
         telemetry.configure_logging(loaded.log_level)
         telemetry.configure(name, loaded.otlp_endpoint)
-        uvloop.run(_serve_when_possible(name, loaded, running))
+        with suppress(asyncio.CancelledError):
+            uvloop.run(_serve_when_possible(name, loaded, running))
     except UsageError as error:
         sys.exit(_told(name, error, 2))
     except HeedError as error:

@@ -1,0 +1,68 @@
+"""A service as its own process: what it does when it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from shared.publisher import record
+from shared.topics import FEEDBACK_SUBMITTED
+from tests.doubles import submitted
+
+if TYPE_CHECKING:
+    from shared.publisher import KafkaPublisher
+    from shared.settings import ServiceSettings
+
+pytestmark = pytest.mark.integration
+
+
+async def committed(settings: ServiceSettings) -> int:
+    name = settings.kafka_prefix + FEEDBACK_SUBMITTED.name
+    async with AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        group_id=f"{settings.kafka_prefix}analysis",
+        enable_auto_commit=False,
+    ) as consumer:
+        partitions = [TopicPartition(name, number) for number in range(FEEDBACK_SUBMITTED.partitions)]
+        consumer.assign(partitions)
+        return sum([await consumer.committed(each) or 0 for each in partitions])
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+async def test_a_batch_in_hand_is_finished_and_committed_before_the_end(
+    stop: signal.Signals, kafka: ServiceSettings, publisher: KafkaPublisher
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.integration.stoppable_service",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={
+            **os.environ,
+            "HEED_KAFKA_BOOTSTRAP": kafka.kafka_bootstrap,
+            "HEED_KAFKA_PREFIX": kafka.kafka_prefix,
+            "HEED_KAFKA_EMBEDDED": str(kafka.kafka_embedded),
+            "HEED_HTTP_PORT": "0",
+        },
+    )
+    try:
+        await publisher.send([record(FEEDBACK_SUBMITTED, submitted(), "test")])
+        assert process.stdout is not None
+        assert await asyncio.wait_for(process.stdout.readline(), 30) == b"begun\n"
+        process.send_signal(stop)
+        told, log = await asyncio.wait_for(process.communicate(b"end\n"), 30)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert told.split() == [b"ended", b"stopped"]
+    assert process.returncode == 0
+    assert b"Traceback" not in log
+    assert await committed(kafka) == 1
