@@ -61,7 +61,8 @@ class Relay:
                 async with self._outbox.leading() as leader:
                     if leader is not None:
                         await self._lead(leader)
-                await self._idle()
+                # Another member leads, and finds what is written here at its own poll: a wake changes nothing.
+                await asyncio.sleep(self._settings.relay_poll)
             except TransientFault as fault:
                 log.warning("relay waits: %s", fault)
                 await self._back_off("transient")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from services.gateway.outbox import Leader
     from shared.publisher import Publisher, Record
 
 __all__ = ["database", "gateway_url"]
@@ -222,3 +223,33 @@ async def test_a_standby_takes_over_when_the_leader_stops(database: AsyncEngine,
         await drained(database)
     await other.dispose()
     assert (len(first.sent), len(second.sent)) == (1, 1)
+
+
+class CountingOutbox(Outbox):
+    """Counts how often the relay asks to lead."""
+
+    asked = 0
+
+    @asynccontextmanager
+    async def leading(self) -> AsyncIterator[Leader | None]:
+        self.asked += 1
+        async with super().leading() as leader:
+            yield leader
+
+
+async def test_a_standby_that_is_woken_asks_once_and_then_at_its_poll(database: AsyncEngine, gateway_url: str) -> None:
+    other = engine(gateway_url, SCHEMA)
+    outbox = CountingOutbox(other)
+    async with relaying(database, RememberingPublisher()):
+        await write(database, 1)
+        await drained(database)
+        standby = Relay(outbox, RememberingPublisher(), settings("unused", relay_poll=60), lambda: NOW)
+        standby.wake()
+        task = asyncio.create_task(standby.run())
+        await write(database, *range(2, 40))
+        await drained(database)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    await other.dispose()
+    assert outbox.asked == 1
