@@ -22,3 +22,11 @@ async def until(holds: Callable[[], bool | Awaitable[bool]], seconds: float = 20
             return
         assert time.monotonic() < deadline, "it did not come true in time"
         await asyncio.sleep(0.01)
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """The same outside an event loop."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.05)

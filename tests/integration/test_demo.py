@@ -1,0 +1,153 @@
+"""`heed demo` as a person or a script runs it: in a process of its own, on servers of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from datetime import date
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from deploy.connection import StackFile, read_stack_file
+from deploy.sample import sample
+from tests.integration.conftest import REAL
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(REAL, reason="the demo always brings its own embedded servers"),
+]
+
+CONTRACT = {
+    "accepted",
+    "analysed",
+    "dead_lettered",
+    "urgent",
+    "summaries",
+    "held",
+    "seconds",
+    "items_per_second",
+    "teams",
+}
+"""Keys that scripts may rely on; there may be more."""
+
+
+def heed(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """Two hundred invented submissions, one of them twice, and three lines that are none."""
+    bodies = [json.dumps(body) for body in islice(sample(date(2026, 11, 1)), 200)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join([*bodies, bodies[0], "{not json", '"a string"', '{"kind": "poem"}']), encoding="utf-8")
+    return path
+
+
+def told(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    (line,) = done.stdout.splitlines()
+    outcome: dict[str, Any] = json.loads(line)
+    return outcome
+
+
+def test_a_second_run_on_the_same_data_doubles_nothing(rows: Path, tmp_path: Path) -> None:
+    arguments: list[str | Path] = ["demo", "--once", "--json", "--input", rows, "--data-dir", tmp_path / "data"]
+    first, second = told(heed(*arguments)), told(heed(*arguments))
+
+    assert first.keys() >= CONTRACT
+    assert first["rows"] == 204
+    assert first["accepted"] == first["analysed"] == 200
+    assert first["dead_lettered"] == 0
+    assert first["known_already"] == 1
+    assert sum(first["skipped"].values()) == 3
+    assert first["summaries"] > 0
+    assert second["known_already"] == 201
+    for key in ("accepted", "analysed", "summaries", "held", "teams", "urgent"):
+        assert second[key] == first[key], key
+
+    pages = heed("summaries", "--json", "--data-dir", tmp_path / "data")
+    published = [json.loads(line) for line in pages.stdout.splitlines()]
+    assert len(published) == first["summaries"]
+    assert all(page["published"] for page in published)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--input", "no-such-file.csv"], "no-such-file.csv"),
+        (["--format", "fft"], "--input"),
+        (["--catalogue", "pyproject.toml"], "pyproject.toml"),
+    ],
+)
+def test_bad_use_is_one_line_and_exit_code_2(arguments: list[str], says: str) -> None:
+    done = heed("demo", "--once", *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("heed: ")
+    assert says in line
+
+
+@contextmanager
+def up(data_dir: Path) -> Iterator[tuple[subprocess.Popen[bytes], StackFile]]:
+    """`heed up` on a free port, once it tells where it is."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deploy.cli", "up", "--port", "0", "--data-dir", str(data_dir)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+
+        def ready() -> bool:
+            assert process.poll() is None, "heed up ended"
+            stack = read_stack_file(data_dir)
+            return stack is not None and stack.pid == process.pid
+
+        wait_until(ready, 60)
+        stack = read_stack_file(data_dir)
+        assert stack is not None
+        yield process, stack
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_what_was_accepted_survives_a_kill(tmp_path: Path) -> None:
+    with up(tmp_path) as (process, stack):
+        answer = httpx.post(
+            f"{stack.gateway_url}/v1/feedback:batch",
+            content="\n".join(json.dumps(body) for body in islice(sample(date(2026, 11, 1)), 300)),
+            headers={"Authorization": f"Bearer {stack.gateway_key}", "Content-Type": "application/x-ndjson"},
+            timeout=30,
+        )
+        process.send_signal(signal.SIGKILL)
+    receipts = [json.loads(line)["receipt"] for line in answer.text.splitlines()]
+    assert len(receipts) == 300
+
+    with up(tmp_path) as (_, stack):
+        client = httpx.Client(base_url=stack.gateway_url, headers={"Authorization": f"Bearer {stack.gateway_key}"})
+
+        def all_summarised() -> bool:
+            states = (client.get(f"/v1/feedback/{receipt}").json()["state"] for receipt in receipts)
+            return all(state == "summarised" for state in states)
+
+        wait_until(all_summarised, 60)
