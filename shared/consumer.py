@@ -151,7 +151,7 @@ class BatchConsumer(Generic[E]):
             except InvalidRecord as refused:
                 bad.append((record, refused.reason))
             else:
-                traceparent = header(record.headers, "traceparent")
+                traceparent = telemetry.valid_traceparent(header(record.headers, "traceparent"))
                 items.append(_Item(record, Delivery(event, traceparent)))  # type: ignore[arg-type]
         return items, bad
 

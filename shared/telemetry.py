@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import traceback
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 SCOPE = "heed"
+
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
 
 class MetricDefinition(NamedTuple):
@@ -136,6 +139,11 @@ def process_spans(topic: str, traceparents: Sequence[str | None]) -> Iterator[li
     finally:
         for span in spans:
             span.end()
+
+
+def valid_traceparent(value: str | None) -> str | None:
+    """A W3C trace context to send on; None for anything else, which could be anybody's words."""
+    return value if value is not None and _TRACEPARENT.fullmatch(value) else None
 
 
 def _traceparent(span: trace.Span) -> str | None:

@@ -17,6 +17,7 @@ from services.gateway.batch import MEDIA_TYPES, submit_batch
 from services.gateway.handlers import Gateway
 from services.gateway.integrations import Integration
 from services.gateway.problems import MEDIA_TYPE, Problem, database_away
+from shared import telemetry
 from shared.errors import TransientFault
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ async def submit(request: Request, caller: Caller) -> Response:
     handlers.check_media_type(request.headers, "application/json")
     handlers.check_length(request.headers, gateway.settings.gateway_max_body)
     body = await handlers.read_body(request.stream(), gateway.settings.gateway_max_body)
-    traceparent = handlers.valid_traceparent(request.headers.get("traceparent"))
+    traceparent = telemetry.valid_traceparent(request.headers.get("traceparent"))
     accepted = await handlers.submit_feedback(gateway, caller, body, traceparent)
     answer = {
         "receipt": accepted.receipt,
@@ -66,7 +67,7 @@ async def submit_many(request: Request, caller: Caller) -> Response:
     gateway = _gateway(request)
     handlers.check_media_type(request.headers, *MEDIA_TYPES)
     handlers.check_length(request.headers, gateway.settings.gateway_batch_body)
-    traceparent = handlers.valid_traceparent(request.headers.get("traceparent"))
+    traceparent = telemetry.valid_traceparent(request.headers.get("traceparent"))
     answers, is_whole = await submit_batch(gateway, caller, request.stream(), traceparent)
     # A body that was not read to its end must not be taken for the connection's next request.
     headers = NO_STORE if is_whole else {**NO_STORE, "Connection": "close"}

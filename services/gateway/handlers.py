@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from services.gateway.store import Accepted, FeedbackStore, Journey
 
 _RECEIPT = re.compile(r"[A-Za-z0-9_-]{24}", re.ASCII)
-_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +157,3 @@ async def read_body(chunks: AsyncIterable[bytes], limit: int) -> bytes:
             raise too_large(limit)
         body += chunk
     return bytes(body)
-
-
-def valid_traceparent(value: str | None) -> str | None:
-    """A W3C trace context to send on, or None where there is none that follows the recommendation."""
-    return value if value is not None and _TRACEPARENT.fullmatch(value) else None

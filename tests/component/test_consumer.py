@@ -108,6 +108,25 @@ async def test_a_record_under_another_key_is_refused() -> None:
     assert dict(publisher.sent[0].headers)["heed-dlq-reason"] == b"key_mismatch"
 
 
+@pytest.mark.parametrize(
+    ("given", "handed_on"),
+    [
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",) * 2,
+        (SECRET, None),
+        ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", None),
+    ],
+)
+async def test_only_a_trace_context_is_handed_on_as_one(given: str, handed_on: str | None) -> None:
+    seen: list[str | None] = []
+
+    async def effect(deliveries: Sequence[Delivery[FeedbackSubmitted]]) -> None:
+        seen.extend(delivery.traceparent for delivery in deliveries)
+
+    record = consumed(Record("feedback-submitted", *encode(submitted(), "/heed/test", given)))
+    await consumer(effect, RememberingPublisher()).handle([record])
+    assert seen == [handed_on]
+
+
 async def test_a_transient_fault_is_waited_out_and_nothing_is_dead_lettered() -> None:
     publisher = RememberingPublisher()
     calls = 0
