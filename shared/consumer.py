@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from shared.settings import ServiceSettings
     from shared.topics import Topic
 
+    Batch = dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]]
+
 log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
@@ -241,26 +243,26 @@ class _Loop:
         assert self.subscriber is not None
         kafka = self.subscriber.consumer
         assert kafka is not None
-        by_partition: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = defaultdict(list)
+        by_partition: Batch = defaultdict(list)
         for record in records:
             by_partition[TopicPartition(record.topic, record.partition)].append(record)
         if self._settings.kafka_embedded:
-            by_partition = await self._without_gaps(kafka, by_partition)
+            try:
+                by_partition = await self._without_gaps(kafka, by_partition)
+            except KafkaError as error:
+                await self._give_back(kafka, by_partition, error)
+                return
         for topic, consumer in self._by_topic.items():
             mine = {partition: records for partition, records in by_partition.items() if partition.topic == topic}
             if mine:
                 await self._handle(kafka, consumer, mine)
 
-    async def _handle(
-        self,
-        kafka: AIOKafkaConsumer,
-        consumer: BatchConsumer[Any],
-        batch: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]],
-    ) -> None:
+    async def _handle(self, kafka: AIOKafkaConsumer, consumer: BatchConsumer[Any], batch: Batch) -> None:
         try:
             if consumer.halted:
                 raise _Halted
             await consumer.handle([record for records in batch.values() for record in records])
+            await self._commit(kafka, batch)
         except asyncio.CancelledError:
             raise
         except _Halted:
@@ -269,24 +271,23 @@ class _Loop:
             kafka.pause(*(partition for partition in kafka.assignment() if partition.topic in mine))
         except _GiveBack:
             self._rewind(kafka, batch)
-        except Exception as error:  # noqa: BLE001 - see below
-            log.error("batch of %s given back: unexpected %s", consumer.topic.name, type(error).__name__)
-            # Raised on, it would be swallowed by FastStream, and the batch lost.
-            self._rewind(kafka, batch)
-            await asyncio.sleep(self._settings.backoff_initial)
-        else:
-            await self._commit(kafka, batch)
+        except Exception as error:  # noqa: BLE001 - raised on, FastStream would swallow it, and the batch be lost
+            await self._give_back(kafka, batch, error)
 
-    def _rewind(self, kafka: AIOKafkaConsumer, batch: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]]) -> None:
+    async def _give_back(self, kafka: AIOKafkaConsumer, batch: Batch, error: Exception) -> None:
+        topics = ", ".join(sorted({partition.topic for partition in batch}))
+        log.error("batch of %s given back: unexpected %s", topics, type(error).__name__)
+        self._rewind(kafka, batch)
+        await asyncio.sleep(self._settings.backoff_initial)
+
+    def _rewind(self, kafka: AIOKafkaConsumer, batch: Batch) -> None:
         for partition, records in batch.items():
             try:
                 kafka.seek(partition, records[0].offset)
             except IllegalStateError:
                 log.info("%s went to another member, which will read it again", partition)
 
-    async def _commit(
-        self, kafka: AIOKafkaConsumer, batch: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]]
-    ) -> None:
+    async def _commit(self, kafka: AIOKafkaConsumer, batch: Batch) -> None:
         offsets = {partition: records[-1].offset + 1 for partition, records in batch.items()}
         for partition, records in batch.items():
             if guard := self._guards.get(partition):
@@ -297,10 +298,8 @@ class _Loop:
             # The effects stand; at worst another member repeats them, and they are idempotent.
             log.warning("offsets not committed (%s): the batch may come again", type(error).__name__)
 
-    async def _without_gaps(
-        self, kafka: AIOKafkaConsumer, batch: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]]
-    ) -> dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]]:
-        whole: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = {}
+    async def _without_gaps(self, kafka: AIOKafkaConsumer, batch: Batch) -> Batch:
+        whole: Batch = {}
         for partition, records in batch.items():
             if partition not in self._guards:
                 self._guards[partition] = GapGuard(await kafka.committed(partition) or 0)
