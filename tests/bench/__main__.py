@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from tests.bench.machine import machine
+from tests.bench.machine import Usage, machine
 from tests.bench.measurement import Measurement, Report
 from tests.bench.part import PARTS
 from tests.bench.plan import FULL, QUICK, Plan
@@ -36,6 +36,7 @@ def main() -> None:
     if not found.is_quiet:
         _note(f"WARNING: load average {found.load_average}: others use this machine, the figures will not be right")
     parts = [part for part in PARTS if part in given.only]
+    before = Usage.now()
     reports = [_measured(part, plan) for part in parts]
     notes = [note for report in reports for note in report.notes]
     rows = [row for report in reports for row in report.measurements]
@@ -43,6 +44,8 @@ def main() -> None:
         again = _measured("model", plan)
         rows, drift = _with_both_ends(rows, again.measurements)
         notes.append(f"the ceiling at the end was {drift:+.1%} of that at the start")
+    if (others := Usage.now().others_since(before)) is not None:
+        notes.append(f"other processes and the host took {others:.0%} of the cores meanwhile")
     texts = corpus(plan.texts)
     profile = next((report.profile for report in reports if report.profile), None)
     result = Result(found, texts.source, len(texts.comments), plan.rounds, tuple(rows), profile, tuple(notes))
@@ -58,7 +61,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="only show that everything runs")
     parser.add_argument("--rounds", type=int, help="measured rounds of each part")
     parser.add_argument("--texts", type=int, help="texts in one round at most")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="only these parts")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=tuple(PARTS), help="only these parts")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="where the JSON goes")
     return parser.parse_args()
 
@@ -73,7 +76,7 @@ def _measured(part: str, plan: Plan) -> Report:
             subprocess.run(command, check=True, timeout=PART_LIMIT)
             return Report.load(output)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            return Report((Measurement(part, left_out=f"failed: {type(error).__name__}; its error is above"),))
+            return Report((Measurement(PARTS[part], left_out=f"failed: {type(error).__name__}; its error is above"),))
 
 
 def _with_both_ends(rows: list[Measurement], again: tuple[Measurement, ...]) -> tuple[list[Measurement], float]:

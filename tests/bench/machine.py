@@ -49,6 +49,42 @@ def machine() -> Machine:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """CPU seconds since the start: of the whole machine (None where the system does not tell), and of this run.
+
+    What the host gave to other machines ("steal") counts as used.
+    """
+
+    machine: float | None
+    own: float
+    at: float
+
+    @classmethod
+    def now(cls) -> Usage:
+        """Read the clocks; a child's time is in them once it has ended."""
+        times = os.times()
+        own = times.user + times.system + times.children_user + times.children_system
+        return cls(_busy(), own, time.monotonic())
+
+    def others_since(self, earlier: Usage) -> float | None:
+        """The share of all cores that others had meanwhile, 0 to 1."""
+        if self.machine is None or earlier.machine is None:
+            return None
+        others = (self.machine - earlier.machine) - (self.own - earlier.own)
+        return max(0.0, others / ((self.at - earlier.at) * (os.cpu_count() or 1)))
+
+
+def _busy() -> float | None:
+    """User, nice, system, interrupts and steal (`man 5 proc_stat`); neither idle nor waiting for a disk."""
+    try:
+        fields = (PROC / "stat").read_text(encoding="ascii").split(maxsplit=9)[1:9]
+    except OSError:
+        return None
+    user, nice, system, _idle, _waiting, *interrupts_and_steal = map(int, fields)
+    return (user + nice + system + sum(interrupts_and_steal)) / os.sysconf("SC_CLK_TCK")
+
+
 def _cpu_facts() -> dict[str, str]:
     try:
         lines = (PROC / "cpuinfo").read_text(encoding="utf-8").splitlines()

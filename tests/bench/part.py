@@ -10,8 +10,14 @@ from pathlib import Path
 from tests.bench.measurement import Report
 from tests.bench.plan import Plan
 
-PARTS = ("model", "reader", "topics", "pipeline", "peer")
-"""In the order in which they are measured; each is a module here with `measure(plan)`."""
+PARTS = {
+    "model": "model",
+    "reader": "reader",
+    "topics": "topic_to_topic",
+    "pipeline": "whole_pipeline",
+    "peer": "peer",
+}
+"""Modules here with `measure(plan)`, in the order in which they are measured, and the main row that each gives."""
 
 
 def main() -> None:
