@@ -8,13 +8,14 @@ records in memory: for trying out and for tests, never for production.
 from deploy.servers.broker import running_broker
 from deploy.servers.bucket import running_bucket
 from deploy.servers.database import running_database
-from deploy.servers.endpoints import Broker, Bucket, Database, Stage
+from deploy.servers.endpoints import Broker, Bucket, Database, GuardedListener, Stage
 from deploy.servers.stage import embedded_stage, started_together
 
 __all__ = [
     "Broker",
     "Bucket",
     "Database",
+    "GuardedListener",
     "Stage",
     "embedded_stage",
     "running_broker",

@@ -1,13 +1,28 @@
 """Where a running server is reached: the same records for embedded and for real servers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Broker:
-    """A Kafka broker; `bootstrap` is `host:port`."""
+class GuardedListener:
+    """A listener for known accounts only (SASL_PLAINTEXT, SCRAM-SHA-512), each of which may do what ACLs allow.
+
+    Attributes:
+        bootstrap: `host:port`.
+        passwords: of its accounts, by name.
+    """
 
     bootstrap: str
+    passwords: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A Kafka broker; `bootstrap` is `host:port`, `guarded` is its listener for known accounts, where it has one."""
+
+    bootstrap: str
+    guarded: GuardedListener | None = None
 
 
 @dataclass(frozen=True, slots=True)

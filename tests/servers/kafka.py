@@ -1,9 +1,15 @@
-"""Apache Kafka 4, one KRaft node, from its Maven artefacts."""
+"""Apache Kafka 4, one KRaft node, from its Maven artefacts.
+
+It has two listeners: a plain one, on which everybody may do everything, and a guarded one, on which an account may do
+what ACLs allow and nothing else.
+"""
 
 import asyncio
 import base64
 import hashlib
+import json
 import re
+import secrets
 import shutil
 import subprocess
 import uuid
@@ -13,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deploy.servers.child import Command, PortClash, completed, running
-from deploy.servers.endpoints import Broker
+from deploy.servers.endpoints import Broker, GuardedListener
 from deploy.servers.ports import free_ports, listens
 from shared.errors import HeedError
 from tests.servers.cache import cached
@@ -22,16 +28,24 @@ _HERE = Path(__file__).parent
 _POM = _HERE / "pom.xml"
 _HEAP = "-Xmx384m"
 _ATTEMPTS = 3
-_PORT = re.compile(r"^listeners=PLAINTEXT://127\.0\.0\.1:(\d+)", re.MULTILINE)
+_ACCOUNTS = ("heed-gateway", "heed-analysis", "heed-learning", "newcomer")
+_PORTS = re.compile(
+    r"^advertised\.listeners=PLAINTEXT://127\.0\.0\.1:(\d+),GUARDED://127\.0\.0\.1:(\d+)$", re.MULTILINE
+)
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
+listeners=PLAINTEXT://127.0.0.1:{broker},GUARDED://127.0.0.1:{guarded},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{broker},GUARDED://127.0.0.1:{guarded}
 controller.listener.names=CONTROLLER
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,GUARDED:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
+listener.name.guarded.sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.guarded.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+allow.everyone.if.no.acl.found=false
 log.dirs={directory}/records
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -81,24 +95,33 @@ async def running_kafka(directory: Path) -> AsyncIterator[Broker]:
         for attempt in range(_ATTEMPTS):
             if not known:
                 await _formatted(jars, directory, properties)
-            port = int(_PORT.findall(properties.read_text())[0])
+            port, guarded = (int(found) for found in _PORTS.findall(properties.read_text())[0])
             try:
-                await stack.enter_async_context(_running(jars, directory, properties, port))
+                await stack.enter_async_context(_running(jars, directory, properties, port, guarded))
                 break
             except PortClash:
                 if known or attempt == _ATTEMPTS - 1:
                     raise
-        yield Broker(f"127.0.0.1:{port}")
+        passwords = json.loads(_passwords(directory).read_text())
+        yield Broker(f"127.0.0.1:{port}", GuardedListener(f"127.0.0.1:{guarded}", passwords))
 
 
 async def _formatted(jars: Path, directory: Path, properties: Path) -> None:
-    broker, controller = free_ports(2)
+    broker, guarded, controller = free_ports(3)
     shutil.rmtree(directory / "records", ignore_errors=True)
-    text = _PROPERTIES.format(broker=broker, controller=controller, directory=directory)
+    text = _PROPERTIES.format(broker=broker, guarded=guarded, controller=controller, directory=directory)
     await asyncio.to_thread(properties.write_text, text)
+    passwords = {account: secrets.token_hex(16) for account in _ACCOUNTS}
+    await asyncio.to_thread(_passwords(directory).write_text, json.dumps(passwords))
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     arguments = ["format", "--standalone", "--cluster-id", cluster, "--config", str(properties)]
+    for account, password in passwords.items():
+        arguments += ["--add-scram", f"SCRAM-SHA-512=[name={account},password={password}]"]
     await completed(_command(jars, directory, "kafka.tools.StorageTool", *arguments))
+
+
+def _passwords(directory: Path) -> Path:
+    return directory / "passwords.json"
 
 
 def _command(jars: Path, directory: Path, main: str, *arguments: str | Path) -> Command:
@@ -108,6 +131,12 @@ def _command(jars: Path, directory: Path, main: str, *arguments: str | Path) -> 
     return Command(f"Apache Kafka ({main})", [*java, *arguments], directory / "kafka.log", directory)
 
 
-def _running(jars: Path, directory: Path, properties: Path, port: int) -> AbstractAsyncContextManager[int]:
+def _running(
+    jars: Path, directory: Path, properties: Path, port: int, guarded: int
+) -> AbstractAsyncContextManager[int]:
     command = _command(jars, directory, "kafka.Kafka", properties)
-    return running(replace(command, port=port), lambda: listens(port))
+
+    async def up() -> bool:
+        return await listens(port) and await listens(guarded)
+
+    return running(replace(command, port=port), up)
