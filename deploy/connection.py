@@ -7,7 +7,7 @@ import os
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -16,6 +16,8 @@ from shared.settings import ServiceSettings, load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
+
+S = TypeVar("S", bound=ServiceSettings)
 
 STACK_FILE = "stack.json"
 
@@ -69,7 +71,7 @@ class Installation:
         bootstrap = self.need("kafka_bootstrap")
         if self.data_dir is None:
             return load(ServiceSettings, kafka_bootstrap=bootstrap)
-        return load(ServiceSettings, kafka_bootstrap=bootstrap, kafka_prefix="", kafka_embedded=True)
+        return trial_settings(ServiceSettings, bootstrap)
 
     def need(self, name: str) -> str:
         """The value of one of `VARIABLES`.
@@ -86,6 +88,20 @@ class Installation:
         if self.data_dir is None:
             return f"{variable} is not set, other HEED_ variables are; set it, or name a trial stack with --data-dir"
         return f"no stack is running in {self.data_dir}; start one with `heed up`, or set {variable}"
+
+
+def trial_settings(model: type[S], bootstrap: str, **given: object) -> S:
+    """Settings on the trial stack's broker, whatever the environment says of a real one; other variables count."""
+    plain: dict[str, object] = {
+        "kafka_bootstrap": bootstrap,
+        "kafka_prefix": "",
+        "kafka_embedded": True,
+        "kafka_security": "plaintext",
+        "kafka_username": None,
+        "kafka_password": None,
+        "kafka_ca_file": None,
+    }
+    return load(model, **plain, **given)
 
 
 def default_data_dir(environment: Mapping[str, str] = os.environ) -> Path:

@@ -8,23 +8,27 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
+from aiokafka.errors import IncompatibleBrokerVersion, for_code
 
+from deploy.access import grant_access
+from deploy.admin import admin_client
 from deploy.cli import run
 from shared.errors import HeedError, TransientFault, UsageError
+from shared.settings import ServiceSettings, load
 from shared.topics import TOPICS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
+
+    from aiokafka.admin import AIOKafkaAdminClient
 
 TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 """Kafka's own rule (org.apache.kafka.common.internals.Topic)."""
@@ -89,7 +93,7 @@ def wanted_topics(team_ids: Iterable[str], replication: int = 1, prefix: str = "
 
 
 async def create_topics(
-    bootstrap: str, team_ids: Iterable[str], replication: int = 1, prefix: str = ""
+    settings: ServiceSettings | str, team_ids: Iterable[str], replication: int = 1, prefix: str = ""
 ) -> list[TopicOutcome]:
     """Bring the broker's topics to what the registry says; safe to run again and beside another run.
 
@@ -98,12 +102,20 @@ async def create_topics(
     Settings are altered where they differ. Partitions are never added: keys would move to other partitions and the
     versions of one piece of feedback lose their order; that is told as `Change.DIFFERS`.
 
+    Args:
+        settings: how to reach Kafka; or only where, for the benchmark's own broker, with `prefix`.
+        team_ids: each gets its topic.
+        replication: copies of each partition.
+        prefix: see `settings`.
+
     Raises:
         TransientFault: no broker answers.
         UsageError: the broker has fewer members than `replication`, or a team id cannot name a topic.
     """
-    wanted = wanted_topics(team_ids, replication, prefix)
-    async with admin_client(bootstrap) as admin:
+    if isinstance(settings, str):
+        settings = ServiceSettings(kafka_bootstrap=settings, kafka_prefix=prefix)
+    wanted = wanted_topics(team_ids, replication, settings.kafka_prefix)
+    async with admin_client(settings) as admin:
         there = set(await admin.list_topics())
         created = await _create(admin, [topic for topic in wanted if topic.name not in there], replication)
         await until_led(admin, [topic.name for topic in wanted])
@@ -111,52 +123,28 @@ async def create_topics(
     return [TopicOutcome(name, Change.CREATED) for name in created] + compared
 
 
-async def check_topics(bootstrap: str, team_ids: Iterable[str], prefix: str = "") -> list[TopicOutcome]:
+async def check_topics(settings: ServiceSettings, team_ids: Iterable[str]) -> list[TopicOutcome]:
     """Say which topics are missing or differ from the registry, and change nothing.
 
     Raises:
         TransientFault: no broker answers.
     """
-    wanted = wanted_topics(team_ids, prefix=prefix)
-    async with admin_client(bootstrap) as admin:
+    wanted = wanted_topics(team_ids, prefix=settings.kafka_prefix)
+    async with admin_client(settings) as admin:
         there = set(await admin.list_topics())
         missing = [TopicOutcome(topic.name, Change.MISSING) for topic in wanted if topic.name not in there]
         return missing + await _compare(admin, [topic for topic in wanted if topic.name in there], alter=False)
 
 
-async def existing_topics(bootstrap: str, prefix: str = "") -> set[str]:
+async def existing_topics(settings: ServiceSettings) -> set[str]:
     """The installation's topics on the broker, without the prefix.
 
     Raises:
         TransientFault: no broker answers.
     """
-    async with admin_client(bootstrap) as admin:
+    prefix = settings.kafka_prefix
+    async with admin_client(settings) as admin:
         return {name.removeprefix(prefix) for name in await admin.list_topics() if name.startswith(prefix)}
-
-
-@asynccontextmanager
-async def admin_client(bootstrap: str, timeout_seconds: float = 10.0) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A connected admin client.
-
-    Raises:
-        TransientFault: no broker answers within the time.
-    """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(timeout_seconds * 1000))
-    try:
-        try:
-            await asyncio.wait_for(admin.start(), timeout_seconds)
-        except (KafkaError, TimeoutError) as error:
-            raise TransientFault(
-                f"no Kafka broker answers at {bootstrap} ({type(error).__name__}); is it up, and is the address right?"
-            ) from error
-        try:
-            yield admin
-        except KafkaError as error:
-            raise TransientFault(
-                f"Kafka at {bootstrap} failed: {type(error).__name__}; see the broker's log"
-            ) from error
-    finally:
-        await admin.close()
 
 
 async def until_led(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
@@ -268,11 +256,20 @@ async def _alter(
 )
 @click.option("--prefix", envvar="HEED_KAFKA_PREFIX", default="", help="Before every topic's name.")
 @click.option("--replication", envvar="HEED_KAFKA_REPLICATION", type=click.IntRange(1), default=1, show_default=True)
-def command(bootstrap: str, catalogue: Path | None, prefix: str, replication: int) -> None:
+@click.option("--grant-access", "granting", is_flag=True, help="Also grant services what they need.")
+def command(*, bootstrap: str, catalogue: Path | None, prefix: str, replication: int, granting: bool) -> None:
     """Create the topics of the registry, and mend the settings of those that are there."""
-    outcomes = asyncio.run(create_topics(bootstrap, catalogue_teams(catalogue), replication, prefix))
-    for outcome in outcomes:
+    settings = load(ServiceSettings, kafka_bootstrap=bootstrap, kafka_prefix=prefix)
+    teams = catalogue_teams(catalogue)
+    asyncio.run(_brought_up(settings, teams, replication, granting=granting))
+
+
+async def _brought_up(settings: ServiceSettings, teams: Sequence[str], replication: int, *, granting: bool) -> None:
+    for outcome in await create_topics(settings, teams, replication):
         click.echo(f"{outcome.change:<9}  {outcome.topic}  {outcome.detail}".rstrip())
+    if granting:
+        for rule, became in await grant_access(settings, teams):
+            click.echo(f"{became:<9}  {rule}")
 
 
 def catalogue_teams(catalogue: Path | None) -> list[str]:

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from deploy.create_topics import admin_client
+from deploy.admin import admin_client
 from shared import dead_letters as headers
 from shared.cloudevents import header
 from shared.errors import InvalidRecord, TransientFault, UsageError
+from shared.kafka import connection, failed
 from shared.publisher import Record
 from shared.topics import DEAD_LETTERS
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
 
     from shared.publisher import Publisher
+    from shared.settings import ServiceSettings
 
 REPLAY_OF = "heed-replay-of"
 """Header of a replayed record: the id of the dead letter that it was."""
@@ -145,13 +147,12 @@ class DeadLetterTopics:
     """The dead-letter topics of one installation. Names and ids are told without its prefix.
 
     Args:
-        bootstrap: Kafka bootstrap servers.
-        prefix: before the name of every topic; see `ServiceSettings.kafka_prefix`.
+        settings: how to reach Kafka, and the installation's prefix.
     """
 
-    def __init__(self, bootstrap: str, prefix: str = "") -> None:
-        self._bootstrap = bootstrap
-        self._prefix = prefix
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._settings = settings
+        self._prefix = settings.kafka_prefix
 
     async def read(self, services: Collection[str] | None = None) -> DeadLetters:
         """Read what the topics hold; contents are looked at for their size only.
@@ -237,13 +238,13 @@ class DeadLetterTopics:
         self, topics: Iterable[str], start: Position | None = None
     ) -> AsyncGenerator[ConsumerRecord[bytes, bytes]]:
         """Every record of the topics that are there, each partition from its beginning (or `start`) to its end."""
-        partitions = await _partitions(self._bootstrap, [self._prefix + topic for topic in topics])
+        partitions = await _partitions(self._settings, [self._prefix + topic for topic in topics])
         if start is not None:
             partitions = [partition for partition in partitions if partition.partition == start.partition]
         if not partitions:
             return
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
+            **connection(self._settings), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
         )
         try:
             await consumer.start()
@@ -256,9 +257,7 @@ class DeadLetterTopics:
                 async for record in records:
                     yield record
         except KafkaError as error:
-            raise TransientFault(
-                f"Kafka at {self._bootstrap} failed: {type(error).__name__}; see the broker's log"
-            ) from error
+            raise failed(self._settings, error) from error
         finally:
             await consumer.stop()
 
@@ -353,9 +352,9 @@ def _topics(services: Collection[str] | None) -> list[str]:
     return [DEAD_LETTERS[service].name for service in chosen]
 
 
-async def _partitions(bootstrap: str, topics: Iterable[str]) -> list[TopicPartition]:
+async def _partitions(settings: ServiceSettings, topics: Iterable[str]) -> list[TopicPartition]:
     """Partitions of the topics that exist; asking the embedded broker about a missing one would create it."""
-    async with admin_client(bootstrap) as admin:
+    async with admin_client(settings) as admin:
         there = set(await admin.list_topics())
         present = [topic for topic in topics if topic in there]
         described = await admin.describe_topics(present) if present else []

@@ -76,7 +76,7 @@ async def diagnose(installation: Installation, environment: Mapping[str, str] = 
 async def _topics(installation: Installation) -> list[Finding]:
     settings = installation.kafka()
     teams = read_catalogue(installation.catalogue).team_ids if installation.catalogue else ()
-    outcomes = await check_topics(settings.kafka_bootstrap, teams, settings.kafka_prefix)
+    outcomes = await check_topics(settings, teams)
     found = [Finding("broker", True, f"{settings.kafka_bootstrap} answers")]
     missing = [outcome.topic for outcome in outcomes if outcome.change is Change.MISSING]
     if missing:
@@ -93,7 +93,7 @@ async def _topics(installation: Installation) -> list[Finding]:
 
 async def _dead_letters(installation: Installation) -> list[Finding]:
     settings = installation.kafka()
-    waiting = (await DeadLetterTopics(settings.kafka_bootstrap, settings.kafka_prefix).read()).waiting()
+    waiting = (await DeadLetterTopics(settings).read()).waiting()
     if not waiting:
         return [Finding("dead letters", True, "none wait")]
     reasons = sorted({f"{letter.service}: {letter.reason}" for letter in waiting})

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 import uvicorn
 from pydantic import SecretStr
 
-from deploy.connection import StackFile, remove_stack_file, write_stack_file
+from deploy.connection import StackFile, remove_stack_file, trial_settings, write_stack_file
 from deploy.create_topics import create_topics
 from deploy.provision import provision
 from deploy.servers import Stage, embedded_stage
@@ -39,7 +39,7 @@ from shared.errors import HeedError, UsageError
 from shared.objects import ObjectStore
 from shared.publisher import running_publisher
 from shared.service import Running, at_work
-from shared.settings import ServiceSettings, load
+from shared.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -106,11 +106,12 @@ async def running_stack(data_dir: Path, catalogue: Path, *, http_port: int = 0) 
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(embedded_stage(data_dir))
         urls = await provision(stage.database.url, ["gateway", "learning"])
-        await create_topics(stage.broker.bootstrap, ["unrouted", *(team.id for team in teams.teams)])
+        on_stage = trial_settings(ServiceSettings, stage.broker.bootstrap)
+        await create_topics(on_stage, ["unrouted", *(team.id for team in teams.teams)])
         bucket = stage.bucket
         await ObjectStore(bucket.endpoint, bucket.access_key, bucket.secret_key, BUCKET).ensure()
         kept = _secrets(data_dir)
-        publisher = await stack.enter_async_context(running_publisher(_on(stage, ServiceSettings), "heed-trial"))
+        publisher = await stack.enter_async_context(running_publisher(on_stage, "heed-trial"))
         pipeline = _Pipeline(stage, publisher, urls, kept, catalogue)
         learning, analysis, gateway = await pipeline.start(stack)
         key = await _bring_up_to_date(urls["gateway"], learning, data_dir, kept)
@@ -159,17 +160,12 @@ class _Pipeline:
         )
 
     def _settings(self, model: type[S], **given: object) -> S:
-        return _on(self.stage, model, **given)
+        return trial_settings(model, self.stage.broker.bootstrap, **given)
 
 
 def _absolute(path: Path) -> Path:
     """Other commands read it from wherever they are started."""
     return path.expanduser().resolve()
-
-
-def _on(stage: Stage, model: type[S], **given: object) -> S:
-    """Settings of a service on this stage; other `HEED_` variables still count."""
-    return load(model, kafka_bootstrap=stage.broker.bootstrap, kafka_prefix="", kafka_embedded=True, **given)
 
 
 async def _bring_up_to_date(url: str, learning: LearningRunning, data_dir: Path, kept: _Secrets) -> str:

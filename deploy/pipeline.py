@@ -7,10 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deploy.connection import trial_settings
 from deploy.dead_letters import DeadLetterTopics
 from deploy.feed import FeedReport, feed
 from services.learning.catalogue import UNROUTED
 from shared.errors import HeedError
+from shared.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -153,5 +155,6 @@ async def _settled(stack: Stack, ids: Collection[UUID], followed: Followed) -> i
 
 async def _dead_letters(stack: Stack) -> int:
     """Distinct records on the way from gateway to summary that no service could read."""
-    found = await DeadLetterTopics(stack.stage.broker.bootstrap).read(["analysis", "learning"])
+    settings = trial_settings(ServiceSettings, stack.stage.broker.bootstrap)
+    found = await DeadLetterTopics(settings).read(["analysis", "learning"])
     return len({letter.origin for letter in found.waiting()})

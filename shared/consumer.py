@@ -16,7 +16,7 @@ import logging
 import random
 import time
 from collections import defaultdict
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -34,6 +34,8 @@ from shared.dead_letters import dead_letter
 from shared.errors import InvalidRecord, TransientFault
 from shared.events import Event
 from shared.gaps import GapGuard
+from shared.kafka import broker_security, unreached
+from shared.polling import Polls
 from shared.telemetry import Metric
 
 if TYPE_CHECKING:
@@ -237,6 +239,7 @@ class _Loop:
         self._settings = settings
         self._guards: dict[TopicPartition, GapGuard] = {}
         self.subscriber: BatchSubscriber | None = None
+        self.polls: Polls | None = None
 
     async def on_batch(self, records: tuple[ConsumerRecord[bytes, bytes], ...]) -> None:
         """Never raise: FastStream would swallow it and read on, past records that were not handled."""
@@ -313,8 +316,8 @@ class _Loop:
         return whole
 
     def alive(self) -> bool:
-        """Whether the task that polls is still there."""
-        if self.subscriber is None or not self.subscriber.running:
+        """Whether the task that polls is still there, and Kafka lets it read."""
+        if self.subscriber is None or not self.subscriber.running or self.polls is None or not self.polls.succeed():
             return False
         return any(not task.done() for task in self.subscriber.tasks)
 
@@ -338,12 +341,14 @@ async def consuming(consumers: Sequence[BatchConsumer[Any]], settings: ServiceSe
     """Join the service's consumer group and run its loop; on the way out, finish or give back the batch and leave.
 
     Raises:
-        TransientFault: no broker answers.
+        TransientFault: no broker answers, or it shows this account no such topic or group.
+        HeedError: the brokers refuse the login.
     """
     service = consumers[0].service
     loop = _Loop(consumers, settings)
     broker = KafkaBroker(
         settings.kafka_bootstrap,
+        security=broker_security(settings),
         client_id=f"heed-{service}",
         consumer_only=True,
         apply_types=False,
@@ -376,17 +381,16 @@ async def consuming(consumers: Sequence[BatchConsumer[Any]], settings: ServiceSe
     )
     loop.subscriber = subscriber
     subscriber(loop.on_batch)
-    try:
-        await broker.start()
-    except KafkaError as error:
-        await broker.stop()
-        raise TransientFault(
-            f"no Kafka broker answers at {settings.kafka_bootstrap} ({type(error).__name__}); "
-            "check HEED_KAFKA_BOOTSTRAP and that the broker is up"
-        ) from error
-    try:
-        yield loop
-    finally:
-        for consumer in consumers:
-            consumer.stopping.set()
-        await broker.stop()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(broker.stop)
+        try:
+            await broker.start()
+        except KafkaError as error:
+            raise await unreached(settings, error) from error
+        loop.polls = Polls(subscriber.consumer, names, settings)
+        loop.polls.must_see_every_topic()
+        try:
+            yield loop
+        finally:
+            for consumer in consumers:
+                consumer.stopping.set()

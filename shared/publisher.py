@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from shared.cloudevents import Headers, encode
-from shared.errors import InvalidRecord, TransientFault
+from shared.errors import InvalidRecord
+from shared.kafka import connection, failed, unreached
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -57,12 +58,13 @@ class KafkaPublisher:
 
     Args:
         producer: connected.
-        prefix: put before every topic's name; see `ServiceSettings.kafka_prefix`.
+        settings: those it was connected with; their prefix is put before every topic's name.
     """
 
-    def __init__(self, producer: AIOKafkaProducer, prefix: str = "") -> None:
+    def __init__(self, producer: AIOKafkaProducer, settings: ServiceSettings) -> None:
         self._producer = producer
-        self._prefix = prefix
+        self._settings = settings
+        self._prefix = settings.kafka_prefix
         self._tracked: set[str] = set()
 
     async def send(self, records: Sequence[Record]) -> None:
@@ -78,7 +80,7 @@ class KafkaPublisher:
         except MessageSizeTooLargeError:
             raise InvalidRecord("record_too_large") from None
         except KafkaError as error:
-            raise TransientFault(f"Kafka did not take a record: {type(error).__name__}; is the broker up?") from error
+            raise failed(self._settings, error) from error
         finally:
             # Those that failed beside the first are told by it; asking each keeps asyncio from logging them as lost.
             for acknowledgement in acknowledgements:
@@ -101,10 +103,11 @@ async def running_publisher(settings: ServiceSettings, client_id: str) -> AsyncI
     """Connect the process's producer; on the way out, flush and close it.
 
     Raises:
-        TransientFault: no broker answers.
+        TransientFault: no broker answers, or this account may write nothing yet.
+        HeedError: the brokers refuse the login.
     """
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap,
+        **connection(settings),
         client_id=client_id,
         acks="all",
         enable_idempotence=not settings.kafka_embedded,
@@ -116,11 +119,8 @@ async def running_publisher(settings: ServiceSettings, client_id: str) -> AsyncI
         await producer.start()
     except KafkaError as error:
         await producer.stop()
-        raise TransientFault(
-            f"no Kafka broker answers at {settings.kafka_bootstrap} ({type(error).__name__}); "
-            "check HEED_KAFKA_BOOTSTRAP and that the broker is up"
-        ) from error
+        raise await unreached(settings, error) from error
     try:
-        yield KafkaPublisher(producer, settings.kafka_prefix)
+        yield KafkaPublisher(producer, settings)
     finally:
         await producer.stop()

@@ -137,7 +137,7 @@ def _advice(fate: Fate) -> str:
 
 
 def _topics(settings: ServiceSettings) -> DeadLetterTopics:
-    return DeadLetterTopics(settings.kafka_bootstrap, settings.kafka_prefix)
+    return DeadLetterTopics(settings)
 
 
 async def _replay(

@@ -63,7 +63,7 @@ def _there(installation: Installation) -> set[str] | None:
         return None
     settings = installation.kafka()
     try:
-        return asyncio.run(existing_topics(settings.kafka_bootstrap, settings.kafka_prefix))
+        return asyncio.run(existing_topics(settings))
     except TransientFault as fault:
         click.echo(f"heed: {fault}", err=True)
         return None

@@ -67,14 +67,15 @@ async def broker(stages_broker: Broker | None, tmp_path: Path) -> AsyncIterator[
 async def kafka(broker: Broker) -> ServiceSettings:
     """Settings that reach the broker, under a prefix of the test's own, with every topic made and short pauses."""
     prefix = f"t{uuid4().hex[:10]}-"
-    await create_topics(broker.bootstrap, ["unrouted"], prefix=prefix)
-    return ServiceSettings(
+    settings = ServiceSettings(
         kafka_bootstrap=broker.bootstrap,
         kafka_prefix=prefix,
         kafka_embedded=not REAL,
         backoff_initial=0.02,
         backoff_max=0.2,
     )
+    await create_topics(settings, ["unrouted"])
+    return settings
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ async def settings(tmp_path: Path) -> AsyncIterator[ServiceSettings]:
 
 @pytest.fixture
 async def publisher(settings: ServiceSettings) -> AsyncIterator[KafkaPublisher]:
-    await create_topics(settings.kafka_bootstrap, [], prefix=settings.kafka_prefix)
+    await create_topics(settings, [])
     async with running_publisher(settings, "test") as connected:
         yield connected
 
@@ -76,7 +76,7 @@ async def test_every_submission_is_one_reading_or_one_dead_letter(
     await publisher.send([record(FEEDBACK_SUBMITTED, event, "test") for event in events])
 
     heard = Heard()
-    topics = DeadLetterTopics(settings.kafka_bootstrap, settings.kafka_prefix)
+    topics = DeadLetterTopics(settings)
     with ThreadPoolExecutor(1) as worker:
         handler = SubmittedHandler(Reader(FakeEncoder(crash="boom")), worker, publisher)
         analysis = consumer("analysis", FEEDBACK_SUBMITTED, handler.on_feedback_submitted)

@@ -13,6 +13,7 @@ from shared.dead_letters import dead_letter
 from shared.errors import TransientFault, UsageError
 from shared.events import FeedbackSubmitted
 from shared.publisher import Record, record
+from shared.settings import ServiceSettings
 from shared.topics import FEEDBACK_SUBMITTED
 from tests.doubles import consumed, submitted
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from deploy.servers import Broker
     from shared.consumer import Delivery
     from shared.publisher import KafkaPublisher
-    from shared.settings import ServiceSettings
 
 pytestmark = pytest.mark.integration
 
@@ -34,7 +34,7 @@ def settings(kafka: ServiceSettings) -> ServiceSettings:
 
 @pytest.fixture
 def topics(settings: ServiceSettings) -> DeadLetterTopics:
-    return DeadLetterTopics(settings.kafka_bootstrap, settings.kafka_prefix)
+    return DeadLetterTopics(settings)
 
 
 class Effect:
@@ -54,7 +54,7 @@ async def read_by_analysis(
     effect: Effect, settings: ServiceSettings, publisher: KafkaPublisher, *, done: int, dead: int
 ) -> None:
     """Run the service until so many effects and so many dead letters are there in all."""
-    topics = DeadLetterTopics(settings.kafka_bootstrap, settings.kafka_prefix)
+    topics = DeadLetterTopics(settings)
     consumer = BatchConsumer(
         service="analysis", topic=FEEDBACK_SUBMITTED, effect=effect, publisher=publisher, settings=settings
     )
@@ -181,9 +181,10 @@ async def test_a_dead_letter_that_is_not_there_is_told(
 
 
 async def test_a_broker_without_topics_has_no_dead_letters(broker: Broker) -> None:
-    assert (await DeadLetterTopics(broker.bootstrap, "nobodys-").read()).letters == []
+    nobodys = ServiceSettings(kafka_bootstrap=broker.bootstrap, kafka_prefix="nobodys-")
+    assert (await DeadLetterTopics(nobodys).read()).letters == []
 
 
 async def test_no_broker_is_told_in_one_line() -> None:
     with pytest.raises(TransientFault, match="no Kafka broker answers"):
-        await DeadLetterTopics("127.0.0.1:1").read()
+        await DeadLetterTopics(ServiceSettings(kafka_bootstrap="127.0.0.1:1")).read()

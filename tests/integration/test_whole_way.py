@@ -105,7 +105,7 @@ class House:
 
 @pytest.fixture
 async def house(kafka: ServiceSettings, publisher: KafkaPublisher, database_url: DatabaseUrl) -> AsyncIterator[House]:
-    await create_topics(kafka.kafka_bootstrap, [TEAM], prefix=kafka.kafka_prefix)
+    await create_topics(kafka, [TEAM])
     gateway_url, learning_url = await database_url("gateway"), await database_url("learning")
     given = kafka.model_dump(exclude_unset=True)
     learning = LearningSettings(
