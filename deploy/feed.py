@@ -259,9 +259,10 @@ class _Feeder:
         while self._next_to_confirm in self._done:
             confirmed = self._done.pop(self._next_to_confirm)
             self._next_to_confirm += 1
+        # Told before it is confirmed: a kill in between has rows told twice, never not at all.
+        self._progress(self.report)
         if self._checkpoint and confirmed:
             self._checkpoint.confirm(confirmed)
-        self._progress(self.report)
 
     async def _deliver(self, lines: list[tuple[int, bytes]]) -> None:
         """Post until every line has an answer that stands.

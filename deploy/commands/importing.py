@@ -76,12 +76,9 @@ def _import(
     url, key = installation.need("gateway_url"), installation.need("gateway_key")
     with opened as report, progress_bar(f"importing {file.name}", count_lines(file)) as advance:
         telling = _Telling(file, report)
-        try:
-            return asyncio.run(
-                feed(_followed(rows, advance), url=url, key=key, progress=telling.tell, checkpoint=checkpoint)
-            )
-        finally:
-            telling.flush()
+        return asyncio.run(
+            feed(_followed(rows, advance), url=url, key=key, progress=telling.tell, checkpoint=checkpoint)
+        )
 
 
 @dataclass(slots=True)
@@ -96,16 +93,14 @@ class _Telling:
         for row in so_far.refused[self.told :]:
             self._tell(row)
         self.told = len(so_far.refused)
+        if self.report is not None:
+            self.report.flush()
 
     def _tell(self, row: Refused) -> None:
         if self.report is None:
             click.echo(f"heed: {self.file}:{row.line}: {row.reason}", err=True)
         else:
             self.report.write(json.dumps({"line": row.line, "reason": row.reason}) + "\n")
-
-    def flush(self) -> None:
-        if self.report is not None:
-            self.report.flush()
 
 
 def _followed(rows: Rows, advance: Callable[[int], None]) -> Rows:

@@ -345,7 +345,23 @@ async def test_a_batch_under_way_holds_the_checkpoint_back(tmp_path: Path, gatew
         checkpoint=checkpoint,
         progress=lambda report: lines.append(checkpoint.line()),
     )
-    assert (len(lines), lines[0], lines[-1]) == (3, 0, 30)
+    assert (len(lines), lines[:2]) == (3, [0, 0])
+
+
+async def test_rows_are_told_before_they_are_confirmed(tmp_path: Path, gateway: TinyGateway) -> None:
+    checkpoint = checkpoint_for(tmp_path, gateway)
+    rows: list[Row] = [Refused(line, "empty") for line in range(1, 31)]
+    told_and_confirmed: list[tuple[int, int]] = []
+    await feed(
+        rows,
+        url=gateway.url,
+        key=KEY,
+        batch_lines=10,
+        concurrency=1,
+        checkpoint=checkpoint,
+        progress=lambda report: told_and_confirmed.append((len(report.refused), checkpoint.line())),
+    )
+    assert told_and_confirmed == [(10, 0), (20, 10), (30, 20)]
 
 
 async def test_rows_of_one_line_stay_in_one_batch(tmp_path: Path, gateway: TinyGateway) -> None:

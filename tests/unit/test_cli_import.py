@@ -49,6 +49,13 @@ def test_a_report_file_takes_the_refused_rows(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == ""
 
 
+def test_a_kill_takes_no_row_out_of_the_report_file(tmp_path: Path) -> None:
+    path = tmp_path / "refused.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        _Telling(Path("in.csv"), file).tell(report())
+        assert len(path.read_text(encoding="utf-8").splitlines()) == 3
+
+
 def test_without_a_stack_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, rows = tmp_path / "in.jsonl", tmp_path / "report.jsonl"
     source.write_text("{}\n")
