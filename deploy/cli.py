@@ -14,6 +14,7 @@ import sys
 import traceback
 import warnings
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -76,6 +77,8 @@ def heed() -> None:
 
 def main() -> None:
     """Run `heed` with the process's arguments and exit."""
+    if sys.stdout is None:  # closed by the caller (`>&-`), which asks for no output, not for a failure
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a page's emoji must not fail on an old terminal
     sys.exit(run(heed, sys.argv[1:]))

@@ -165,6 +165,16 @@ sys.exit(run(command, []))
     assert told == ""
 
 
+def test_a_closed_stdout_is_no_failure() -> None:
+    program = """
+import subprocess, sys
+sys.exit(subprocess.run(["sh", "-c", 'exec "$0" -m deploy.cli --version >&-', sys.executable]).returncode)
+"""
+    process = spawned(program)
+    _, told = process.communicate(timeout=30)
+    assert (process.returncode, told) == (0, "")
+
+
 def test_an_async_failure_in_a_task_group_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     async def work() -> None:
         async with asyncio.TaskGroup() as tasks:
