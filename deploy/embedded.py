@@ -57,6 +57,9 @@ BUCKET = "heed-media"
 
 SECRETS_FILE = "secrets.json"
 
+LAST_REQUESTS = 5
+"""Seconds that requests in hand get to end in when the stack stops."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stack:
@@ -236,7 +239,14 @@ async def _serving(service: Running, port: int) -> AsyncIterator[str]:
             listener.bind(("127.0.0.1", port))
         except OSError:
             raise UsageError(f"port {port} on 127.0.0.1 is taken; choose another with --port") from None
-        config = uvicorn.Config(service.app, log_config=None, access_log=False, server_header=False, lifespan="off")
+        config = uvicorn.Config(
+            service.app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=LAST_REQUESTS,
+        )
         server = _Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from deploy.embedded import running_stack
@@ -21,13 +21,10 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def starting(data_dir: Path, catalogue: Path, console: Console, *, http_port: int = 0) -> AsyncIterator[Stack]:
     """Start the stack, saying so on the console meanwhile."""
-    with console.status("Starting the broker, the bucket, the database and the services"):
-        stack = running_stack(data_dir, catalogue, http_port=http_port)
-        running = await stack.__aenter__()
-    try:
+    async with AsyncExitStack() as stack:
+        with console.status("Starting the broker, the bucket, the database and the services"):
+            running = await stack.enter_async_context(running_stack(data_dir, catalogue, http_port=http_port))
         yield running
-    finally:
-        await stack.__aexit__(None, None, None)
 
 
 async def serve_until_stopped(stack: Stack, console: Console) -> None:
