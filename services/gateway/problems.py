@@ -30,7 +30,7 @@ WORDING: Mapping[str, str] = {
     "missing": "is required",
     "extra_forbidden": "is not a field of this kind of feedback",
     "string_too_long": "must have at most {max_length} characters",
-    "string_too_short": "must have at least {min_length} characters",
+    "string_too_short": "must not be empty",
     "string_type": "must be text",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",

@@ -210,6 +210,12 @@ def test_a_bad_field_is_named(changes: dict[str, Any], field: str) -> None:
     assert (problem.status, [name for name, _ in problem.errors]) == (422, [field])
 
 
+def test_an_empty_id_is_told_in_plain_words() -> None:
+    assert list(refusal(json.dumps({**COMMENT, "source_id": ""}).encode()).errors) == [
+        ("source_id", "must not be empty")
+    ]
+
+
 @pytest.mark.parametrize("field", ["kind", "source_id", "channel", "text", "occurred_at", "about"])
 def test_a_missing_field_is_named(field: str) -> None:
     body = {name: value for name, value in COMMENT.items() if name != field}
