@@ -97,7 +97,8 @@ def read(path: Path, *, quotes_consented: bool = False, note: Note = silent, tod
     today = today or datetime.now(UTC).date()
     dates = _dates(table, form.columns, today)
     if table.guessed_lines:
-        note(f"{path}: {table.guessed_lines} lines are not valid UTF-8 and were read as Windows-1252")
+        lines = "1 line is" if table.guessed_lines == 1 else f"{table.guessed_lines} lines are"
+        note(f"{path}: {lines} not valid UTF-8 and read as Windows-1252")
     return _rows(table, form, dates, today, note)
 
 

@@ -193,7 +193,7 @@ def test_windows_1252_is_read_with_a_note(write: Write) -> None:
     content = f"{HEADER}\n{ROW.replace('Kind', 'Café£')}\n".encode("cp1252") + ROW.replace("R1-", "é-").encode()
     assert outcome(write(content), note=notes.append) == [(2, "Café£ staff"), (3, "Kind staff")]
     assert len(notes) == 1
-    assert "1 lines are not valid UTF-8" in notes[0]
+    assert "1 line is not valid UTF-8" in notes[0]
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
