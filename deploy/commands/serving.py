@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from deploy.embedded import Stack
 
+DESCRIPTION = "/openapi.json"
+"""Where the gateway describes its API; it has no page at `/docs`, which would load scripts from elsewhere."""
+
 
 @asynccontextmanager
 async def starting(data_dir: Path, catalogue: Path, console: Console, *, http_port: int = 0) -> AsyncIterator[Stack]:
@@ -34,7 +37,7 @@ async def serve_until_stopped(stack: Stack, console: Console) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     for line in (
-        f"Gateway      {stack.gateway_url}  (documentation at {stack.gateway_url}/docs)",
+        f"Gateway      {stack.gateway_url}  (described at {stack.gateway_url}{DESCRIPTION})",
         f"Key          {stack.key}",
         f"Kafka        {stack.stage.broker.bootstrap}",
         "Ctrl-C stops everything and keeps what was taken in.",

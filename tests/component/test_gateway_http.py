@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from deploy.commands.serving import DESCRIPTION
 from services.gateway.api import build_app
 from services.gateway.feedback import Prepared
 from services.gateway.handlers import Gateway
@@ -234,6 +235,11 @@ async def test_health_tells_each_check() -> None:
         answer = await http.get("/health/ready")
     assert answer.status_code == 503
     assert answer.json() == {"status": "not ready", "checks": {"database": True, "relay": False}}
+
+
+async def test_the_description_that_heed_up_names_is_there() -> None:
+    async with client(key=None) as http:
+        assert (await http.get(DESCRIPTION)).status_code == 200
 
 
 async def test_openapi_describes_every_route_with_examples() -> None:
