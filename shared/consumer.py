@@ -388,7 +388,6 @@ async def consuming(consumers: Sequence[BatchConsumer[Any]], settings: ServiceSe
         except KafkaError as error:
             raise await unreached(settings, error) from error
         loop.polls = Polls(subscriber.consumer, names, settings)
-        loop.polls.must_see_every_topic()
         try:
             yield loop
         finally:

@@ -14,6 +14,7 @@ from aiokafka.errors import (
     KafkaError,
     SaslAuthenticationFailed,
     TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
     UnsupportedSaslMechanismError,
 )
 from aiokafka.helpers import create_ssl_context
@@ -90,7 +91,7 @@ async def unreached(settings: ServiceSettings, error: Exception) -> HeedError:
     Returns:
         `TransientFault` where waiting may help; a plain `HeedError` where only a person can.
     """
-    if isinstance(error, NOT_ALLOWED):
+    if isinstance(error, (*NOT_ALLOWED, UnknownTopicOrPartitionError)):
         return failed(settings, error)
     for host, port, _ in collect_hosts(settings.kafka_bootstrap):
         if (refusal := await _refusal(settings, host, port)) is not None:
@@ -107,6 +108,8 @@ def failed(settings: ServiceSettings, error: Exception) -> TransientFault:
         denied = " ".join([type(error).__name__, *(str(argument) for argument in error.args)])
         account = settings.kafka_username or "an account without a name"
         return TransientFault(f"Kafka denies access to {account} ({denied}); {GRANT}")
+    if isinstance(error, UnknownTopicOrPartitionError):
+        return TransientFault("Kafka has no such topic; `python -m deploy.create_topics` makes what is missing")
     return TransientFault(f"Kafka at {settings.kafka_bootstrap} failed: {type(error).__name__}; is the broker up?")
 
 

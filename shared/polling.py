@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import KafkaError
 
-from shared.errors import TransientFault
-from shared.kafka import GRANT, failed
+from shared.kafka import failed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,30 +41,20 @@ class Polls:
         self._poll = kafka.getmany
         kafka.getmany = self._getmany
 
-    def must_see_every_topic(self) -> None:
-        """Kafka lets a member join a group for topics that it shows nothing of, and wait there for ever.
-
-        Raises:
-            TransientFault: a topic is not made, or not for this account to see.
-        """
-        if unseen := self._unseen():
-            account = self._settings.kafka_username or "an account without a name"
-            raise TransientFault(f"Kafka shows {account} no topic {unseen[0]}: was it made? {GRANT}")
-
     def succeed(self) -> bool:
-        """Whether every topic can be read, as far as is known."""
-        remembered = max(REMEMBERED, 3 * self._settings.backoff_max)
-        failing = self._failed_at is not None and time.monotonic() - self._failed_at < remembered
-        return not failing and not self._unseen()
+        """Whether every topic can be read, as far as is known.
 
-    def _unseen(self) -> list[str]:
-        return [topic for topic in self._topics if not self._kafka.partitions_for_topic(topic)]
+        A topic that was deleted, or is no longer for this account to see, fails no poll: Kafka shows nothing of it.
+        """
+        remembered = max(REMEMBERED, 3 * self._settings.backoff_max)
+        failing = self._failed_at is not None and monotonic() - self._failed_at < remembered
+        return not failing and all(self._kafka.partitions_for_topic(topic) for topic in self._topics)
 
     async def _getmany(self, *partitions: Any, **options: Any) -> dict[Any, Any]:
         try:
             records: dict[Any, Any] = await self._poll(*partitions, **options)
         except KafkaError as error:
-            self._failed_at = time.monotonic()
+            self._failed_at = monotonic()
             log.error("cannot read: %s", failed(self._settings, error))
             await asyncio.sleep(self._settings.backoff_max)
             return {}

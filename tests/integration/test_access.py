@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from aiokafka.protocol.admin import DeleteAclsRequest
 from pydantic import SecretStr
 
 from deploy.access import Operation, Outcome, Resource, Rule, _create, grant_access
@@ -25,6 +26,8 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
+
+    from aiokafka.admin import AIOKafkaAdminClient
 
     from deploy.servers import Broker
     from deploy.servers.endpoints import GuardedListener
@@ -240,3 +243,21 @@ async def test_the_command_grants_after_it_has_made_the_topics(guarded: GuardedL
     assert f"granted    User:heed-analysis READ topic {prefix}feedback-submitted" in lines
     assert f"granted    User:heed-analysis READ group {prefix}analysis" in lines
     assert not any(password in told.decode() for password in guarded.passwords.values())
+
+
+async def test_access_taken_away_from_a_running_service_is_told_by_its_health(
+    granted: Account, kafka: ServiceSettings
+) -> None:
+    settings = granted("analysis")
+    consumers = [reading("analysis", FEEDBACK_SUBMITTED, settings, Effect())]
+    async with consuming(consumers, settings) as loop:
+        assert loop.alive()
+        async with admin_client(kafka) as admin:
+            await _delete(admin, kafka.kafka_prefix + FEEDBACK_SUBMITTED.name)
+        await until(lambda: not loop.alive())
+
+
+async def _delete(admin: AIOKafkaAdminClient, topic: str) -> None:
+    """Every ACL of a topic."""
+    everything, literal = 1, 3
+    await admin._send_request(DeleteAclsRequest(Resource.TOPIC, topic, literal, None, None, Operation.ANY, everything))
