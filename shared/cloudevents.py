@@ -87,9 +87,13 @@ def _is_text(raw: bytes | None) -> bool:
 
 
 def _reason(error: ValidationError) -> str:
-    """A code from pydantic's error: the field and the rule, never the input."""
+    """A code from pydantic's error: the event's field and the rule, never the input.
+
+    What stands below the field is left out: an index would make as many codes as there are list items, and a key of a
+    mapping is the sender's own words.
+    """
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return "invalid_json"
-    field = ".".join(str(part) for part in first["loc"]) or "event"
+    field = str(first["loc"][0]) if first["loc"] else "event"
     return f"invalid_{field}:{first['type']}"

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+STATEMENT_LIMIT = 60.0
+"""Seconds after which a statement without an answer counts as "the database is away"."""
+
 AWAY = ("08", "53", "57P", "40001", "40P01")
 """SQLSTATE classes that pass by themselves: connection, resources, shutdown, serialisation, deadlock."""
 
@@ -38,7 +41,17 @@ def engine(url: str, schema: str, pool_size: int = 5) -> AsyncEngine:
         max_overflow=0,
         pool_pre_ping=True,
         hide_parameters=True,  # parameters hold patients' words; they must not reach an exception's text
-        connect_args={"timeout": 10, "server_settings": {"search_path": schema, "application_name": f"heed-{schema}"}},
+        connect_args={
+            "timeout": 10,
+            "command_timeout": STATEMENT_LIMIT,
+            "server_settings": {
+                "search_path": schema,
+                "application_name": f"heed-{schema}",
+                # A member that vanished must not keep its locks until TCP gives up on it.
+                "tcp_user_timeout": str(int(STATEMENT_LIMIT * 1000)),
+                "idle_in_transaction_session_timeout": str(int(STATEMENT_LIMIT * 1000)),
+            },
+        },
     )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,3 +63,10 @@ def test_another_events_bytes_are_refused() -> None:
     _, value, headers = encode(submitted(), "/heed/test")
     with pytest.raises(InvalidRecord, match="unknown_event_type"):
         decode(FeedbackWithdrawn, value, headers)
+
+
+def test_the_reason_names_a_field_of_ours_and_nothing_below_it() -> None:
+    wrong = submitted().model_dump(mode="json") | {"transcript": [{"start_seconds": "x", SECRET: 1}]}
+    with pytest.raises(InvalidRecord) as refused:
+        decode(FeedbackSubmitted, json.dumps(wrong).encode(), [("ce_type", FeedbackSubmitted.ce_type.encode())])
+    assert refused.value.reason == "invalid_transcript:float_parsing"
