@@ -82,25 +82,30 @@ def measured(options: argparse.Namespace, material: Material, plan: Plan) -> dic
     if options.measures:
         options.measures.write_text(text, encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
+    note(
+        json.dumps(
+            {key: loaded[key] for key in ("decisions", "themes", "fixed_threshold", "sentiment", "severity", "names")}
+        )
+    )
     return loaded
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure, train on everything, write, measure what was written, write the card."""
+    """Train on everything, measure the same plan on held-out folds, write, measure what was written, write the card."""
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(True)
     material, cases, counts = load_material(options.data)
     plan = replace(Plan(), teachers=options.teachers)
-    figures = measured(options, material, plan)
-    note(json.dumps({key: figures[key] for key in ("themes", "sentiment", "severity", "names")}))
     if options.measure_only:
+        measured(options, material, plan)
         return
     began = time.monotonic()
-    network = train(material, plan, options.seed, note)
+    model = train(material, plan, options.seed, note)
     note(f"trained in {time.monotonic() - began:.0f} s")
+    figures = measured(options, material, plan)
     version = f"heed-minilm-1.{options.seed}"
     decisions = export.Decisions(**figures["decisions"])
-    export.export(network, options.output, decisions, version=version, max_tokens=MAX_TOKENS, prefixes=PREFIXES)
+    export.export(model, options.output, decisions, version=version, max_tokens=MAX_TOKENS, prefixes=PREFIXES)
     names = evaluation.name_figures(Encoder(options.output), cases, material.pool)
     card.write(card.Card(version, plan, counts, figures["folds"], figures, names, (options.seed,)), options.output)
 

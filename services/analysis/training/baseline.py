@@ -1,4 +1,4 @@
-"""The yardstick beside every figure, TF-IDF with a linear SVC; and a word-based teacher for the distillation."""
+"""The yardstick beside every figure: TF-IDF with a linear SVC, one classifier a theme."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import FeatureUnion
 from sklearn.svm import LinearSVC
 
 from services.analysis.training.dataset import Comment
 from services.analysis.training.measures import theme_matrix
-
-Array = NDArray[np.float32]
 
 
 def _worded(comments: Sequence[Comment]) -> list[str]:
@@ -57,32 +53,3 @@ class Baseline:
     def given_sentiment(self, comments: Sequence[Comment]) -> NDArray[np.int64]:
         """Class 0..4 of each comment."""
         return np.asarray(self.sentiment.predict(self.vectoriser.transform(_worded(comments))), dtype=np.int64)
-
-
-@dataclass(slots=True)
-class WordTeacher:
-    """Logistic regression on words and letter runs: weaker than the network but wrong in other places."""
-
-    features: FeatureUnion
-    themes: list[LogisticRegression | None]
-
-    @classmethod
-    def fit(cls, comments: Sequence[Comment]) -> WordTeacher:
-        """One classifier for each theme with at least two positives."""
-        words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, strip_accents="unicode")
-        letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=3, sublinear_tf=True)
-        features = FeatureUnion([("words", words), ("letters", letters)])
-        rows = features.fit_transform(_worded(comments))
-        models = [
-            LogisticRegression(C=20.0, solver="liblinear").fit(rows, column) if column.sum() > 1 else None
-            for column in theme_matrix(comments).T
-        ]
-        return cls(features, models)
-
-    def probabilities(self, comments: Sequence[Comment]) -> Array:
-        """(comments, 31)."""
-        rows = self.features.transform(_worded(comments))
-        columns = [
-            model.predict_proba(rows)[:, 1] if model is not None else np.zeros(len(comments)) for model in self.themes
-        ]
-        return np.stack(columns, axis=1).astype(np.float32)

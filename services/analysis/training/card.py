@@ -110,6 +110,9 @@ alone on the comments without themes."""
 one-word prefix; the case of a word comes in as its token type. The artefact was trained on {card.trained_on}, seed
 {card.seeds[-1]}.
 
+Beside the network stands a word model: linear classifiers on tokens and pairs of tokens, whose theme and sentiment
+probabilities are mixed in with a weight of {plan.word_share:g}. All figures below are of the mixture.
+
 Held-out figures: {card.held["comments"]} comments of fold(s) {", ".join(map(str, card.folds))} of 5 (folds by a hash of
 the letters, so that near duplicates stay together), read by models trained on the other folds with the same plan;
 seed(s) {", ".join(map(str, card.seeds))}."""
@@ -209,7 +212,8 @@ Held-out comments with invented names from the held-out tenth of the lists, and 
 
 _LIMITS = """## Limits
 
-- Two trusts and three organisations, mostly mental health, community and transport services in England, before 2023.
+- Two trusts and three organisations in England; elsewhere people may write about other things in other words.
+- Thresholds were chosen on the held-out comments that the figures are of, so that these are slightly flattering.
 - Categories with few positives are unreliable; see their count. "Very negative" is the weakest sentiment.
 - Words that are also names (Grace, Hope, Will), wards named after people, and names in long lists in lower case are the
   hardest for redaction. A missed name is possible at any threshold: publishing needs the quote gate as well.

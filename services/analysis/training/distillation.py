@@ -1,8 +1,8 @@
-"""Several teachers, one student: it learns the mean of the teachers' opinions, also on comments without labels.
+"""The model (a network and a word model), trained alone or by several teachers whose mean opinion it learns.
 
-Teachers are networks of the same size with other seeds, trained on the feedback alone, and one word-based classifier
-that is weaker but errs elsewhere. Their opinions are mixed with the labels for the feedback, and stand alone for the
-themes and the sentiment of the criticality comments, which nobody labelled with these.
+Teachers are networks of the same size with other seeds, trained on the feedback alone. Their opinions are mixed with
+the labels for the feedback, and stand alone for the themes and the sentiment of the criticality comments, which nobody
+labelled with these.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from services.analysis.encoder import TextTokeniser
-from services.analysis.training.baseline import WordTeacher
+from services.analysis.encoder import TextTokeniser, WordModel
 from services.analysis.training.dataset import THEME_NAMES, Comment
-from services.analysis.training.fitting import Array, Example, Predictions, Recipe, Soft, Trainer, predict
+from services.analysis.training.fitting import Array, Example, Predictions, Recipe, Soft, Trainer, graded, predict
 from services.analysis.training.injection import Injector
 from services.analysis.training.names import NamePool
-from services.analysis.training.network import SENTIMENTS, Network
+from services.analysis.training.network import Network
+from services.analysis.training.words import fit_words
 
 Note = Callable[[str], None]
 
@@ -28,13 +28,13 @@ Note = Callable[[str], None]
 class Plan:
     """How many teachers, how much each counts, and how teachers and student are trained."""
 
-    teachers: int = 3
-    word_share: float = 0.25
-    """Weight of the word-based teacher in the theme opinions; the networks share the rest."""
+    teachers: int = 0
+    word_share: float = 0.35
+    """Weight of the word model beside the network."""
     soft_share: float = 0.6
     """Weight of the teachers against the labels, on labelled comments."""
     teacher: Recipe = field(default_factory=lambda: Recipe(criticality_share=0.0, name_share=0.0))
-    student: Recipe = field(default_factory=lambda: Recipe(epochs=8, criticality_share=0.4))
+    student: Recipe = field(default_factory=Recipe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,32 @@ class Material:
     tokeniser: TextTokeniser
 
 
-def train(material: Material, plan: Plan, seed: int, note: Note) -> Network:
-    """One student, or one plain network where the plan has no teachers."""
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What the service runs, before it is exported."""
+
+    network: Network
+    words: WordModel
+
+    def predict(self, tokeniser: TextTokeniser, comments: Sequence[Comment]) -> Predictions:
+        """Probabilities with the word model's share in them, as `Encoder.run` gives them."""
+        alone = predict(self.network, tokeniser, comments)
+        items = tokeniser([comment.text for comment in comments], [comment.question_type for comment in comments])
+        themes, sentiment = self.words(items)
+        return Predictions(
+            self.words.mixed(alone.themes, themes), self.words.mixed(alone.sentiment, sentiment), alone.severity
+        )
+
+
+def train(material: Material, plan: Plan, seed: int, note: Note) -> Model:
+    """One model; its network learns from teachers where the plan has some."""
+    words = fit_words(material.tokeniser, [example.comment for example in material.feedback], plan.word_share)
     feedback, extra = material.feedback, material.extra
     if plan.teachers:
         opinions = _opinions(material, plan, seed, note)
         feedback, extra = soften(feedback, extra, opinions, plan.soft_share)
-    return fit_one(replace(material, feedback=feedback, extra=extra), replace(plan.student, seed=seed), note)
+    recipe = replace(plan.student, seed=seed)
+    return Model(fit_one(replace(material, feedback=feedback, extra=extra), recipe, note), words)
 
 
 def prefixed(note: Note, prefix: str) -> Note:
@@ -76,17 +95,11 @@ def _opinions(material: Material, plan: Plan, seed: int, note: Note) -> Predicti
         recipe = replace(plan.teacher, seed=1000 * (seed + 1) + number)
         network = fit_one(material, recipe, prefixed(note, f"teacher {number + 1}: "))
         seen.append(predict(network, material.tokeniser, comments))
-    words = WordTeacher.fit([example.comment for example in material.feedback]).probabilities(comments)
-    return combine(seen, words, plan.word_share)
-
-
-def combine(networks: Sequence[Predictions], words: Array, word_share: float) -> Predictions:
-    """The mean of the networks, with the word-based teacher's share in the themes."""
-    themes = np.mean([one.themes for one in networks], axis=0)
-    sentiment = np.mean([one.sentiment for one in networks], axis=0)
-    severity = np.mean([one.severity for one in networks], axis=0)
-    mixed = (1 - word_share) * themes + word_share * words
-    return Predictions(mixed.astype(np.float32), sentiment.astype(np.float32), severity.astype(np.float32))
+    return Predictions(
+        np.mean([one.themes for one in seen], axis=0, dtype=np.float32),
+        np.mean([one.sentiment for one in seen], axis=0, dtype=np.float32),
+        np.mean([one.severity for one in seen], axis=0, dtype=np.float32),
+    )
 
 
 def soften(
@@ -111,5 +124,5 @@ def _mixed(comment: Comment, themes: Array, sentiment: Array, share: float) -> S
     hard_themes[list(comment.themes or ())] = 1
     hard_sentiment = sentiment.copy()
     if comment.sentiment is not None:
-        hard_sentiment = np.eye(SENTIMENTS, dtype=np.float32)[comment.sentiment]
+        hard_sentiment = graded(comment.sentiment)
     return Soft(share * themes + (1 - share) * hard_themes, share * sentiment + (1 - share) * hard_sentiment)

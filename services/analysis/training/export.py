@@ -14,7 +14,9 @@ import openvino
 import torch
 
 from services.analysis.training.dataset import THEME_NAMES
+from services.analysis.training.distillation import Model
 from services.analysis.training.network import Exported, Network, base_model_folder
+from services.analysis.training.words import save_words
 
 OUTPUTS = ("themes", "sentiment", "severity", "names")
 SENTIMENT_LABELS = {
@@ -36,11 +38,12 @@ class Decisions:
 
 
 def export(
-    network: Network, folder: Path, decisions: Decisions, *, version: str, max_tokens: int, prefixes: Mapping[str, str]
+    model: Model, folder: Path, decisions: Decisions, *, version: str, max_tokens: int, prefixes: Mapping[str, str]
 ) -> None:
     """Replaces the artefact in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    openvino.save_model(convert(network), folder / "network.xml", compress_to_fp16=True)
+    openvino.save_model(convert(model.network), folder / "network.xml", compress_to_fp16=True)
+    save_words(model.words, folder / "words.npz")
     shutil.copyfile(base_model_folder() / "tokenizer.json", folder / "tokenizer.json")
     description: dict[str, Any] = {
         "version": version,

@@ -19,6 +19,8 @@ from services.analysis.training.injection import Tagged
 from services.analysis.training.network import SENTIMENTS, Network, parameter_groups
 
 Array = NDArray[np.float32]
+NEIGHBOURS = 0.1
+"""Share of a sentiment label that its neighbours get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +31,25 @@ class Recipe:
     epochs: int = 8
     batch: int = 32
     rate: float = 2e-4
-    head_rate: float = 5e-4
+    head_rate: float = 1e-3
     layer_decay: float = 0.9
     warm_up: float = 0.06
     longest: int = 128
     """Tokens of a training text; few comments are longer."""
     criticality_share: float = 0.3
     """Part of the criticality comments seen in each epoch."""
-    name_share: float = 0.5
-    """Chance that a comment is shown with injected names or hard negatives."""
+    name_share: float = 0.3
+    """Chance that a feedback comment is shown with injected names or hard negatives (its labels may then not count)."""
+    extra_name_share: float = 0.8
+    """The same for a criticality comment."""
     weights: dict[str, float] = field(
         default_factory=lambda: {
-            "themes": 0.5,
+            "themes": 1.0,
             "sentiment": 0.7,
             "severity": 0.5,
             "criticality": 0.1,
             "areas": 0.1,
-            "names": 3.0,
+            "names": 10.0,
         }
     )
 
@@ -93,12 +97,21 @@ def _targets(examples: Sequence[Example], tagged: Sequence[Tagged]) -> dict[str,
         if soft.sentiment is not None:
             values["sentiment"][row], held["sentiment"][row] = soft.sentiment, 1
         elif comment.sentiment is not None:
-            values["sentiment"][row, comment.sentiment], held["sentiment"][row] = 1, 1
+            values["sentiment"][row], held["sentiment"][row] = graded(comment.sentiment), 1
         if comment.criticality is not None and comment.area is not None:
             values["criticality"][row], held["criticality"][row] = comment.criticality / 5, 1
             values["severity"][row], held["severity"][row] = float(bool(comment.severe)), 1
             values["areas"][row, comment.area], held["areas"][row] = 1, 1
     return {head: (torch.from_numpy(values[head]), torch.from_numpy(held[head])) for head in shapes}
+
+
+def graded(sentiment: int) -> Array:
+    """A sentiment label as probabilities: a part goes to the neighbouring classes, since people differ by one class."""
+    target = np.zeros(SENTIMENTS, dtype=np.float32)
+    target[sentiment] = 1 - NEIGHBOURS
+    beside = [other for other in (sentiment - 1, sentiment + 1) if 0 <= other < SENTIMENTS]
+    target[beside] = NEIGHBOURS / len(beside)
+    return target
 
 
 def name_targets(item: TokenisedText, variant: Tagged) -> list[float]:
@@ -196,7 +209,9 @@ class Trainer:
         return batches
 
     def _variant(self, example: Example) -> Tagged:
-        if example.taggable and self._rng.random() < self._recipe.name_share:
+        recipe = self._recipe
+        share = recipe.extra_name_share if example.comment.themes is None else recipe.name_share
+        if example.taggable and self._rng.random() < share:
             return self._injector(example.comment.text)
         return Tagged(example.comment.text)
 

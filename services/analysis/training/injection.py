@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.analysis.training import word_lists
-from services.analysis.training.names import NamePool, Rendered, render
+from services.analysis.training.names import NamePool, Rendered, render, slip
 
 LAST_GLUE, INNER_GLUE = (" and ", " & ", ", ", "/", " + "), (", ", ",", " ")
 SLOT = re.compile(r"\[\[?\s*(?:nick)?name[^\[\]]{0,12}(?:\[name\])?\]?\]", re.IGNORECASE)
 """The placeholder that the annotators left for a name."""
+PLACEHOLDER = re.compile(r"\[[^\[\]]*\]")
+WORD = re.compile(r"\b[A-Za-z]{3,}\b")
 FIELD = re.compile(r"\{(\w+)\}")
 ROLE = re.compile("\\b(?:" + "|".join(word_lists.ROLES) + ")\\b(?!['\u2019-])", re.IGNORECASE)
 SUBJECT = re.compile(
@@ -59,11 +61,12 @@ class Injector:
     rng: random.Random
     name_rate: float = 0.6
     negative_rate: float = 0.25
+    slip_rate: float = 0.35
 
     def __call__(self, text: str) -> Tagged:
         """One variant of a comment: placeholders filled, then perhaps names, hard negatives, another case."""
         rng = self.rng
-        comment = self._fill_slots(Tagged(text))
+        comment = self._fill_slots(self._with_slips(Tagged(text)) if rng.random() < self.slip_rate else Tagged(text))
         if not comment.spans and rng.random() < self.name_rate:
             hooked = self._at_hook(comment) if rng.random() < 0.6 else comment
             comment = hooked if hooked.spans else self._with_sentence(comment, word_lists.NAME_SENTENCES)
@@ -89,6 +92,15 @@ class Injector:
 
     def _name(self) -> Rendered:
         return render(self.pool.draw(self.rng), self.rng)
+
+    def _with_slips(self, comment: Tagged) -> Tagged:
+        """Slips of the finger in one to three ordinary words, so that an unknown word is not taken for a name."""
+        rng = self.rng
+        inside = [match.span() for match in PLACEHOLDER.finditer(comment.text)]
+        words = [match for match in WORD.finditer(comment.text) if not any(a <= match.start() < b for a, b in inside)]
+        for match in sorted(rng.sample(words, min(len(words), rng.randint(1, 3))), key=lambda match: -match.start()):
+            comment = comment.replaced(*match.span(), Rendered(slip(match.group(), rng), ()))
+        return comment
 
     def _fill_slots(self, comment: Tagged) -> Tagged:
         """Names in place of the annotators' placeholders, from the last to the first."""

@@ -71,8 +71,8 @@ class NamePool:
     letters: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
     def draw(self, rng: random.Random) -> Name:
-        """A name of a random origin; one in nine is also an English word, a quarter of the rest is made up."""
-        if rng.random() < 0.11:
+        """A name of a random origin; one in seven is also an English word, a quarter of the rest is made up."""
+        if rng.random() < 0.15:
             last = rng.choice(self.word_lasts if rng.random() < 0.4 else self.lasts["british"])
             return Name(rng.choice(self.word_firsts), last, "ambiguous_word")
         origin = rng.choices(list(self.firsts), [WEIGHTS.get(origin, 1.0) for origin in self.firsts])[0]
@@ -191,7 +191,7 @@ def render(name: Name, rng: random.Random) -> Rendered:
     """Writes a name in one of the forms people use, in one of the cases they use, now and then misspelt."""
     form = rng.choices(
         ("first", "full", "title_last", "title_first", "initial_last", "first_initial", "last", "double", "middle"),
-        (50, 16, 12, 2, 3, 3, 4, 3, 1),
+        (48, 16, 12, 2, 6, 3, 4, 3, 1),
     )[0]
     first, last = _spell(name.first, rng), _spell(name.last, rng)
     lead = ""
@@ -225,12 +225,58 @@ def _spell(name: str, rng: random.Random) -> str:
     chance = rng.random()
     if len(name) < 5 or chance > 0.12:
         return name
-    at = rng.randrange(1, len(name) - 2)
     if chance < 0.04:
-        stem = name[: rng.choice((3, 4))]
-        return stem + rng.choice(("y", "ie", "s", "", "i"))
-    if chance < 0.07:
-        return name[:at] + name[at + 1 :]
-    if chance < 0.10:
-        return name[:at] + name[at + 1] + name[at] + name[at + 2 :]
-    return name[:at] + name[at] + name[at:]
+        return name[: rng.choice((3, 4))] + rng.choice(("y", "ie", "s", "", "i"))
+    return slip(name, rng)
+
+
+def slip(word: str, rng: random.Random) -> str:
+    """A word of three or more letters as a hurried finger writes it: one letter lost, doubled, swapped, hit beside."""
+    at = rng.randrange(1, len(word) - 1)
+    kind = rng.randrange(5)
+    if kind == 0:
+        return word[:at] + word[at + 1 :]
+    if kind == 1:
+        return word[:at] + word[at] + word[at:]
+    if kind == 2:
+        return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    if kind == 3:
+        return word[:at] + rng.choice(BESIDE.get(word[at].lower(), "e")) + word[at + 1 :]
+    return word[:at] + rng.choice("aeinorst") + word[at:]
+
+
+BESIDE = dict(
+    zip(
+        "qwertyuiopasdfghjklzxcvbnm",
+        [
+            "wa",
+            "qes",
+            "wrd",
+            "etf",
+            "ryg",
+            "tuh",
+            "yij",
+            "uok",
+            "ipl",
+            "ol",
+            "sqz",
+            "adw",
+            "sfe",
+            "dgr",
+            "fht",
+            "gjy",
+            "hku",
+            "jli",
+            "ko",
+            "xas",
+            "zcs",
+            "xvd",
+            "cbf",
+            "vng",
+            "bmh",
+            "nj",
+        ],
+        strict=True,
+    )
+)
+"""Keys beside each letter on a British keyboard."""
