@@ -111,7 +111,8 @@ one-word prefix; the case of a word comes in as its token type. The artefact was
 {card.seeds[-1]}.
 
 Beside the network stands a word model: linear classifiers on tokens and pairs of tokens, whose theme and sentiment
-probabilities are mixed in with a weight of {plan.word_share:g}. All figures below are of the mixture.
+probabilities are mixed in with a weight of {plan.word_share:g}. The theme and sentiment figures below
+are of the mixture.
 
 Held-out figures: {card.held["comments"]} comments of fold(s) {", ".join(map(str, card.folds))} of 5 (folds by a hash of
 the letters, so that near duplicates stay together), read by models trained on the other folds with the same plan;
@@ -219,4 +220,5 @@ _LIMITS = """## Limits
   hardest for redaction. A missed name is possible at any threshold: publishing needs the quote gate as well.
 - Names in scripts other than Latin were not trained.
 - Texts over the window are read in segments by the service; the figures above are for whole comments.
-- Probabilities differ in the last digits between processors; labels do not depend on the batch of a comment."""
+- A processor that computes in bf16 may give other last digits than one in f32, and now and then another label; on one
+  machine the answer to a text never depends on the batch that it came in."""
