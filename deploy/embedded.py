@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import socket
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -107,6 +107,7 @@ async def running_stack(data_dir: Path, catalogue: Path, *, http_port: int = 0) 
     """
     teams, catalogue = read_catalogue(catalogue), _absolute(catalogue)
     async with AsyncExitStack() as stack:
+        listener = stack.enter_context(_bound(http_port))
         stage = await stack.enter_async_context(embedded_stage(data_dir))
         urls = await provision(stage.database.url, ["gateway", "learning"])
         on_stage = trial_settings(ServiceSettings, stage.broker.bootstrap)
@@ -118,7 +119,7 @@ async def running_stack(data_dir: Path, catalogue: Path, *, http_port: int = 0) 
         pipeline = _Pipeline(stage, publisher, urls, kept, catalogue)
         learning, analysis, gateway = await pipeline.start(stack)
         key = await _bring_up_to_date(urls["gateway"], learning, data_dir, kept)
-        url = await stack.enter_async_context(_serving(gateway, http_port))
+        url = await stack.enter_async_context(_serving(gateway, listener))
         told = StackFile(
             gateway_url=url,
             kafka_bootstrap=stage.broker.bootstrap,
@@ -229,31 +230,46 @@ class _Server(uvicorn.Server):
         yield
 
 
-@asynccontextmanager
-async def _serving(service: Running, port: int) -> AsyncIterator[str]:
-    assert service.app is not None
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
+@contextmanager
+def _bound(port: int) -> Iterator[socket.socket]:
+    """A socket that has the port, which is told at once to be taken if it is."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
         except OSError:
             raise UsageError(f"port {port} on 127.0.0.1 is taken; choose another with --port") from None
-        config = uvicorn.Config(
-            service.app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            timeout_graceful_shutdown=LAST_REQUESTS,
-        )
-        server = _Server(config)
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            await server.ready.wait()
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await task
+        yield listener
+
+
+@asynccontextmanager
+async def _serving(service: Running, listener: socket.socket) -> AsyncIterator[str]:
+    """Serve on the bound socket until the block ends; yields the URL.
+
+    Raises:
+        HeedError: it ended before it took requests.
+    """
+    assert service.app is not None
+    config = uvicorn.Config(
+        service.app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=LAST_REQUESTS,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    ready = asyncio.create_task(server.ready.wait())
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if not server.ready.is_set():
+            error = serving.exception()
+            why = error.strerror if isinstance(error, OSError) else type(error).__name__
+            raise HeedError(f"the gateway cannot take requests at {url}: {why}; choose another port with --port")
+        yield url
     finally:
-        listener.close()
+        ready.cancel()
+        server.should_exit = True
+        await asyncio.wait({serving})
