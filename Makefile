@@ -10,7 +10,7 @@ unexport VIRTUAL_ENV
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format lint types test test-unit test-integration test-real demo up bench train requirements
+.PHONY: help setup format lint types test test-unit test-integration test-real demo up bench requirements
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20

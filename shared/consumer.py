@@ -15,36 +15,25 @@ import asyncio
 import logging
 import random
 import time
-from collections import defaultdict
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from aiokafka import TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
-from faststream import AckPolicy
-from faststream.kafka import KafkaBroker
-from faststream.kafka import TopicPartition as Partition
-from faststream.kafka.message import FAKE_CONSUMER, KafkaAckableMessage, KafkaMessage
 
 from shared import telemetry
 from shared.breaker import DeadLetterBreaker
 from shared.cloudevents import decode, header
-from shared.dead_letters import dead_letter
+from shared.dead_letters import dead_letter, without_value
 from shared.errors import InvalidRecord, TransientFault
 from shared.events import Event
-from shared.gaps import GapGuard
-from shared.kafka import broker_security, unreached
-from shared.polling import Polls
 from shared.telemetry import Metric
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from aiokafka import AIOKafkaConsumer, ConsumerRecord
-    from faststream.kafka.subscriber.usecase import BatchSubscriber
+    from aiokafka import ConsumerRecord
 
-    from shared.publisher import Publisher
+    from shared.publisher import Publisher, Record
     from shared.settings import ServiceSettings
     from shared.topics import Topic
 
@@ -55,15 +44,12 @@ log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Event)
 T = TypeVar("T")
 
-MAX_POLL_INTERVAL_MS = 300_000
-"""Kafka's default: a member that does not poll for so long is taken for dead."""
 
-
-class _GiveBack(Exception):  # noqa: N818 - a signal, not an error
+class GiveBack(Exception):  # noqa: N818 - a signal, not an error
     """Leave this batch uncommitted and poll it anew."""
 
 
-class _Halted(Exception):  # noqa: N818 - a signal, not an error
+class Halted(Exception):  # noqa: N818 - a signal, not an error
     """The breaker is open."""
 
 
@@ -124,8 +110,8 @@ class BatchConsumer(Generic[E]):
         """Bring every record to its effect or to the dead letters.
 
         Raises:
-            _GiveBack: a transient fault outlasted `give_back_after`, or the service is stopping.
-            _Halted: too many records are bad; none of this batch's was dead-lettered.
+            GiveBack: a transient fault outlasted `give_back_after`, or the service is stopping.
+            Halted: too many records are bad; none of this batch's was dead-lettered.
         """
         started = time.monotonic()
         items, bad = self._validate(records)
@@ -137,10 +123,24 @@ class BatchConsumer(Generic[E]):
         if self._breaker.would_open(good, len(bad)):
             self._halt(len(bad), len(records))
         if bad:
-            letters = [dead_letter(self.service, self.topic, record, reason) for record, reason in bad]
-            await self._persist(lambda: self._publisher.send(letters))
+            await self._bury(bad)
         self._breaker.note(good, len(bad))
         self._count(good, [reason for _, reason in bad], time.monotonic() - started)
+
+    async def _bury(self, bad: list[tuple[ConsumerRecord[bytes, bytes], str]]) -> None:
+        """Dead-letter; one that its topic finds too large goes without its value, which its source topic still has."""
+        letters = [dead_letter(self.service, self.topic, record, reason) for record, reason in bad]
+        try:
+            await self._persist(lambda: self._publisher.send(letters))
+        except InvalidRecord:
+            for letter in letters:
+                await self._bury_alone(letter)
+
+    async def _bury_alone(self, letter: Record) -> None:
+        try:
+            await self._persist(lambda: self._publisher.send([letter]))
+        except InvalidRecord:
+            await self._persist(lambda: self._publisher.send([without_value(letter)]))
 
     def _validate(
         self, records: Sequence[ConsumerRecord[bytes, bytes]]
@@ -176,7 +176,7 @@ class BatchConsumer(Generic[E]):
         """Why the effect cannot be run on these, or None once it was."""
         try:
             await self._persist(lambda: self._effect([item.delivery for item in items]))
-        except (_GiveBack, asyncio.CancelledError):
+        except (GiveBack, asyncio.CancelledError):
             raise
         except InvalidRecord as refused:
             return refused.reason
@@ -200,14 +200,14 @@ class BatchConsumer(Generic[E]):
                 self.away_since = None
                 return
             if time.monotonic() - begun > self._settings.give_back_after:
-                raise _GiveBack
+                raise GiveBack
             try:
                 # Jitter, so that members which lost the same database do not come back in step.
                 await asyncio.wait_for(self.stopping.wait(), pause * random.uniform(0.5, 1.0))  # noqa: S311
             except TimeoutError:
                 pause = min(pause * 2, self._settings.backoff_max)
             else:
-                raise _GiveBack
+                raise GiveBack
 
     def _halt(self, bad: int, of: int) -> None:
         self.halted = True
@@ -220,7 +220,7 @@ class BatchConsumer(Generic[E]):
             bad,
             of,
         )
-        raise _Halted
+        raise Halted
 
     def _count(self, good: int, reasons: list[str], seconds: float) -> None:
         telemetry.count(Metric.RECORDS, good, {**self._labels, "outcome": "done"})
@@ -231,165 +231,5 @@ class BatchConsumer(Generic[E]):
             telemetry.count(Metric.DEAD_LETTERS, 1, {**self._labels, "reason": reason})
 
 
-class _Loop:
-    """One consumer group member: hands each topic's records to its `BatchConsumer`, then commits."""
-
-    def __init__(self, consumers: Sequence[BatchConsumer[Any]], settings: ServiceSettings) -> None:
-        self._by_topic = {settings.kafka_prefix + consumer.topic.name: consumer for consumer in consumers}
-        self._settings = settings
-        self._guards: dict[TopicPartition, GapGuard] = {}
-        self.subscriber: BatchSubscriber | None = None
-        self.polls: Polls | None = None
-
-    async def on_batch(self, records: tuple[ConsumerRecord[bytes, bytes], ...]) -> None:
-        """Never raise: FastStream would swallow it and read on, past records that were not handled."""
-        assert self.subscriber is not None
-        kafka = self.subscriber.consumer
-        assert kafka is not None
-        by_partition: Batch = defaultdict(list)
-        for record in records:
-            by_partition[TopicPartition(record.topic, record.partition)].append(record)
-        if self._settings.kafka_embedded:
-            try:
-                by_partition = await self._without_gaps(kafka, by_partition)
-            except KafkaError as error:
-                await self._give_back(kafka, by_partition, error)
-                return
-        for topic, consumer in self._by_topic.items():
-            mine = {partition: records for partition, records in by_partition.items() if partition.topic == topic}
-            if mine:
-                await self._handle(kafka, consumer, mine)
-
-    async def _handle(self, kafka: AIOKafkaConsumer, consumer: BatchConsumer[Any], batch: Batch) -> None:
-        try:
-            if consumer.halted:
-                raise _Halted
-            await consumer.handle([record for records in batch.values() for record in records])
-            await self._commit(kafka, batch)
-        except asyncio.CancelledError:
-            raise
-        except _Halted:
-            self._rewind(kafka, batch)
-            mine = {partition.topic for partition in batch}
-            kafka.pause(*(partition for partition in kafka.assignment() if partition.topic in mine))
-        except _GiveBack:
-            self._rewind(kafka, batch)
-        except Exception as error:  # noqa: BLE001 - raised on, FastStream would swallow it, and the batch be lost
-            await self._give_back(kafka, batch, error)
-
-    async def _give_back(self, kafka: AIOKafkaConsumer, batch: Batch, error: Exception) -> None:
-        topics = ", ".join(sorted({partition.topic for partition in batch}))
-        log.error("batch of %s given back: unexpected %s", topics, type(error).__name__)
-        self._rewind(kafka, batch)
-        await asyncio.sleep(self._settings.backoff_initial)
-
-    def _rewind(self, kafka: AIOKafkaConsumer, batch: Batch) -> None:
-        for partition, records in batch.items():
-            try:
-                kafka.seek(partition, records[0].offset)
-            except IllegalStateError:
-                log.info("%s went to another member, which will read it again", partition)
-
-    async def _commit(self, kafka: AIOKafkaConsumer, batch: Batch) -> None:
-        offsets = {partition: records[-1].offset + 1 for partition, records in batch.items()}
-        for partition, records in batch.items():
-            if guard := self._guards.get(partition):
-                guard.done(records[-1].offset)
-        try:
-            await asyncio.wait_for(kafka.commit(offsets), self._settings.commit_timeout)
-        except (KafkaError, TimeoutError) as error:
-            # The effects stand; at worst another member repeats them, and they are idempotent.
-            log.warning("offsets not committed (%s): the batch may come again", type(error).__name__)
-
-    async def _without_gaps(self, kafka: AIOKafkaConsumer, batch: Batch) -> Batch:
-        whole: Batch = {}
-        for partition, records in batch.items():
-            if partition not in self._guards:
-                self._guards[partition] = GapGuard(await kafka.committed(partition) or 0)
-            guard = self._guards[partition]
-            following = guard.contiguous([record.offset for record in records])
-            if following < len(records):
-                telemetry.count(Metric.GAPS, 1, {"topic": partition.topic})
-                kafka.seek(partition, records[following - 1].offset + 1 if following else guard.expected)
-            if following:
-                whole[partition] = records[:following]
-        return whole
-
-    def alive(self) -> bool:
-        """Whether the task that polls is still there, and Kafka lets it read."""
-        if self.subscriber is None or not self.subscriber.running or self.polls is None or not self.polls.succeed():
-            return False
-        return any(not task.done() for task in self.subscriber.tasks)
-
-
 def _place(record: ConsumerRecord[bytes, bytes]) -> str:
     return f"{record.topic}/{record.partition}/{record.offset}"
-
-
-async def _parse(message: tuple[ConsumerRecord[bytes, bytes], ...], _original: object) -> KafkaMessage:
-    """Wrap the raw records; never raises, so that no byte can make FastStream lose a batch."""
-    return KafkaAckableMessage(raw_message=message, body=b"", consumer=FAKE_CONSUMER)
-
-
-async def _decode(message: KafkaMessage, _original: object) -> object:
-    """Hand the records on as they are: each is validated alone, in the consumer."""
-    return message.raw_message
-
-
-@asynccontextmanager
-async def consuming(consumers: Sequence[BatchConsumer[Any]], settings: ServiceSettings) -> AsyncIterator[_Loop]:
-    """Join the service's consumer group and run its loop; on the way out, finish or give back the batch and leave.
-
-    Raises:
-        TransientFault: no broker answers, or it shows this account no such topic or group.
-        HeedError: the brokers refuse the login.
-    """
-    service = consumers[0].service
-    loop = _Loop(consumers, settings)
-    broker = KafkaBroker(
-        settings.kafka_bootstrap,
-        security=broker_security(settings),
-        client_id=f"heed-{service}",
-        consumer_only=True,
-        apply_types=False,
-        allow_auto_create_topics=False,
-        graceful_timeout=15.0,
-        logger=log,
-        log_level=logging.DEBUG,
-    )
-    names = [settings.kafka_prefix + consumer.topic.name for consumer in consumers]
-    every_partition = [
-        Partition(name, number)
-        for name, consumer in zip(names, consumers, strict=True)
-        for number in range(consumer.topic.partitions)
-    ]
-    subscriber = broker.subscriber(
-        # The embedded broker has one member only, and takes five seconds to find that out: skip the group's dance.
-        *([] if settings.kafka_embedded else names),
-        partitions=every_partition if settings.kafka_embedded else (),
-        group_id=settings.kafka_prefix + service,
-        batch=True,
-        max_records=settings.batch_records,
-        batch_timeout_ms=settings.batch_timeout_ms,
-        fetch_max_wait_ms=max(settings.batch_timeout_ms, 50),
-        auto_offset_reset="earliest",
-        ack_policy=AckPolicy.MANUAL,
-        max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
-        parser=_parse,
-        decoder=_decode,
-        no_reply=True,
-    )
-    loop.subscriber = subscriber
-    subscriber(loop.on_batch)
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(broker.stop)
-        try:
-            await broker.start()
-        except KafkaError as error:
-            raise await unreached(settings, error) from error
-        loop.polls = Polls(subscriber.consumer, names, settings)
-        try:
-            yield loop
-        finally:
-            for consumer in consumers:
-                consumer.stopping.set()

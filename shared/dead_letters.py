@@ -21,7 +21,10 @@ PARTITION = f"{PREFIX}partition"
 OFFSET = f"{PREFIX}offset"
 TIME = f"{PREFIX}time"
 NOTHING = f"{PREFIX}nothing"
-"""Set where the record had neither key nor value: aiokafka sends no such record, so an empty value stands for none."""
+"""Set where there is nothing to send again.
+
+The record had neither key nor value, which aiokafka does not send, or it is too large for its dead-letter topic.
+"""
 
 
 def dead_letter(service: str, topic: Topic, record: ConsumerRecord[bytes, bytes], reason: str) -> Record:
@@ -45,3 +48,8 @@ def dead_letter(service: str, topic: Topic, record: ConsumerRecord[bytes, bytes]
     if record.key is None and record.value is None:
         return Record(DEAD_LETTERS[service].name, None, b"", [*headers, (NOTHING, b"true")])
     return Record(DEAD_LETTERS[service].name, record.key, record.value, headers)
+
+
+def without_value(letter: Record) -> Record:
+    """The same, of a record too large to be kept: its place tells where the bytes still are."""
+    return Record(letter.topic, letter.key, b"", [*letter.headers, (NOTHING, b"true")])

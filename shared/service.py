@@ -15,15 +15,16 @@ import uvicorn
 import uvloop
 
 from shared import telemetry
-from shared.consumer import consuming
 from shared.errors import HeedError, TransientFault, UsageError
+from shared.member import consuming
 from shared.publisher import running_publisher
 from shared.settings import ServiceSettings, load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 
-    from shared.consumer import BatchConsumer, _Loop
+    from shared.consumer import BatchConsumer
+    from shared.member import GroupMember
     from shared.publisher import Publisher
 
     Scope = MutableMapping[str, Any]
@@ -53,7 +54,7 @@ class Running:
     consumers: Sequence[BatchConsumer[Any]] = ()
     checks: Mapping[str, Callable[[], Awaitable[bool]]] = field(default_factory=dict)
     app: AsgiApp | None = None
-    loop: _Loop | None = None
+    loop: GroupMember | None = None
 
     async def readiness(self) -> dict[str, bool]:
         """Each check by name."""

@@ -53,6 +53,7 @@ class Metric(Enum):
     DEAD_LETTERS = MetricDefinition("heed.dead_letters", "counter", "{record}", "Dead letters, by topic and reason.")
     RETRIES = MetricDefinition("heed.consumer.retries", "counter", "{retry}", "Retries of a transient fault.")
     HALTED = MetricDefinition("heed.consumer.halted", "gauge", "1", "1 while the dead-letter breaker is open.")
+    LAG = MetricDefinition("heed.consumer.lag", "gauge", "{record}", "Records not read yet, of a member's partitions.")
     GAPS = MetricDefinition("heed.consumer.gaps", "counter", "{gap}", "Offset gaps sought back over.")
     TEXTS_READ = MetricDefinition("heed.analysis.texts", "counter", "{text}", "Texts read, by language.")
     URGENT = MetricDefinition("heed.analysis.urgent", "counter", "{reason}", "Reasons for a person to look, by reason.")

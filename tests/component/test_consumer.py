@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.cloudevents import encode
-from shared.consumer import BatchConsumer, Delivery, _GiveBack, _Halted
+from shared.consumer import BatchConsumer, Delivery, GiveBack, Halted
 from shared.errors import InvalidRecord, TransientFault
 from shared.publisher import Record
 from shared.settings import ServiceSettings
@@ -147,7 +147,7 @@ async def test_a_fault_that_lasts_gives_the_batch_back() -> None:
         raise TransientFault("away")
 
     subject = consumer(effect, RememberingPublisher())
-    with pytest.raises(_GiveBack):
+    with pytest.raises(GiveBack):
         await subject.handle(batch(3))
     assert subject.away_since is not None
 
@@ -158,7 +158,7 @@ async def test_a_stopping_service_does_not_wait_for_the_fault_to_pass() -> None:
 
     subject = consumer(effect, RememberingPublisher(), ServiceSettings(backoff_initial=60))
     subject.stopping.set()
-    with pytest.raises(_GiveBack):
+    with pytest.raises(GiveBack):
         await subject.handle(batch(1))
 
 
@@ -172,6 +172,29 @@ async def test_dead_letters_wait_for_their_topic() -> None:
     assert len(publisher.sent) == 1
 
 
+class SmallTopic(RememberingPublisher):
+    """Refuses a value of more than a hundred bytes, as Kafka refuses one beyond `max.message.bytes`."""
+
+    async def send(self, records: Sequence[Record]) -> None:
+        if any(len(record.value or b"") > 100 for record in records):
+            raise InvalidRecord("record_too_large")
+        await super().send(records)
+
+
+async def test_a_dead_letter_too_large_for_its_topic_leaves_its_place() -> None:
+    publisher = SmallTopic()
+
+    async def effect(_: Sequence[Delivery[FeedbackSubmitted]]) -> None:
+        raise AssertionError("must not run")
+
+    small = consumed(Record("feedback-submitted", b"k", b"{not json"), offset=1)
+    large = consumed(Record("feedback-submitted", b"k", b"x" * 101), offset=2)
+    await consumer(effect, publisher).handle([small, large])
+    assert [letter.value for letter in publisher.sent] == [b"{not json", b""]
+    headers = dict(publisher.sent[1].headers)
+    assert (headers["heed-dlq-offset"], headers["heed-dlq-nothing"]) == (b"2", b"true")
+
+
 async def test_the_breaker_keeps_a_bad_topic_out_of_the_dead_letters() -> None:
     publisher = RememberingPublisher()
 
@@ -179,7 +202,7 @@ async def test_the_breaker_keeps_a_bad_topic_out_of_the_dead_letters() -> None:
         raise ValueError
 
     subject = consumer(effect, publisher, ServiceSettings(dead_letter_window=40, dead_letter_share=0.5))
-    with pytest.raises(_Halted):
+    with pytest.raises(Halted):
         await subject.handle(batch(20))
     assert subject.halted
     assert publisher.sent == []

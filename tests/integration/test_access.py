@@ -14,8 +14,9 @@ from pydantic import SecretStr
 
 from deploy.access import Operation, Outcome, Resource, Rule, _create, grant_access
 from deploy.admin import admin_client
-from shared.consumer import BatchConsumer, consuming
+from shared.consumer import BatchConsumer
 from shared.errors import HeedError, TransientFault
+from shared.member import consuming
 from shared.publisher import record, running_publisher
 from shared.service import Running
 from shared.topics import DEAD_LETTERS, FEEDBACK_ANALYSED, FEEDBACK_SUBMITTED, FEEDBACK_SUMMARISED, Topic

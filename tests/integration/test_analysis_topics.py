@@ -17,8 +17,9 @@ from deploy.dead_letters import DeadLetterTopics
 from deploy.servers import running_broker
 from services.analysis.handlers import SubmittedHandler
 from services.analysis.reader import Reader
-from shared.consumer import BatchConsumer, Delivery, consuming
+from shared.consumer import BatchConsumer, Delivery
 from shared.events import FeedbackAnalysed, FeedbackUrgent
+from shared.member import consuming
 from shared.publisher import KafkaPublisher, record, running_publisher
 from shared.settings import ServiceSettings
 from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_SUBMITTED, FEEDBACK_URGENT, Topic

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.consumer import BatchConsumer, Delivery, consuming
+from shared.consumer import BatchConsumer, Delivery
 from shared.errors import TransientFault
+from shared.member import consuming
 from shared.publisher import Record, record
 from shared.topics import DEAD_LETTERS, FEEDBACK_SUBMITTED, FEEDBACK_WITHDRAWN
 from tests.doubles import NOON, submitted

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy.dead_letters import DeadLetterTopics, Fate, Position, original_headers
-from shared.consumer import BatchConsumer, consuming
+from shared.consumer import BatchConsumer
 from shared.dead_letters import dead_letter
 from shared.errors import TransientFault, UsageError
 from shared.events import FeedbackSubmitted
+from shared.member import consuming
 from shared.publisher import Record, record
 from shared.settings import ServiceSettings
 from shared.topics import FEEDBACK_SUBMITTED
