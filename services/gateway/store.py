@@ -91,13 +91,20 @@ MARK_READ = text(
     """
 )
 
+# FOR SHARE waits for a withdrawal that has begun and then looks at the row again; a weaker lock passes an update of
+# columns that are no key, and the rows would come after the withdrawal's DELETE, for good.
 MARK_SUMMARISED = text(
     """
+    WITH locked AS (
+        SELECT feedback_id FROM feedback
+         WHERE feedback_id = ANY(CAST(:ids AS uuid[])) AND withdrawn_at IS NULL
+         ORDER BY feedback_id FOR SHARE
+    )
     INSERT INTO summarised (feedback_id, team_id, period)
     SELECT g.feedback_id, g.team_id, g.period
       FROM unnest(CAST(:ids AS uuid[]), CAST(:teams AS text[]), CAST(:periods AS date[]))
            AS g (feedback_id, team_id, period)
-      JOIN feedback f ON f.feedback_id = g.feedback_id AND f.withdrawn_at IS NULL
+      JOIN locked USING (feedback_id)
      ORDER BY 1, 2, 3
     ON CONFLICT DO NOTHING
     """
