@@ -86,8 +86,10 @@ _DUE = text(
     "ON CONFLICT (team_id, period) DO UPDATE SET changed_at = clock_timestamp()"
 )
 _ALL_DUE = text(
-    "INSERT INTO due_page (team_id, period) SELECT DISTINCT team_id, period FROM period_counter "
-    "WHERE measure = 'responses' ORDER BY team_id, period ON CONFLICT (team_id, period) DO NOTHING"
+    # In the order in which `_mark_due` sorts, so that the two wait for each other instead of deadlocking.
+    "INSERT INTO due_page (team_id, period) SELECT team_id, period FROM period_counter WHERE measure = 'responses' "
+    "GROUP BY team_id, period "
+    'ORDER BY team_id COLLATE "C", period ON CONFLICT (team_id, period) DO NOTHING'
 )
 _UNROUTED = text(
     "SELECT organisation, service, count(*) AS readings FROM reading WHERE team_id = :team "

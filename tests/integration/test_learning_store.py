@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from services.learning import store
 from services.learning.readings import Reading, reading_of, tombstone
 from services.learning.store import Change, ReadingStore, Tally, TeamCount, UnroutedGroup
 from shared.database import engine, migrate
@@ -257,3 +258,10 @@ def test_any_order_repetition_and_batching_ends_in_the_same_rows(
     straight = asyncio.run(ends_in(events))
 
     assert asyncio.run(ends_in(disturbed[:cut], disturbed[cut:])) == straight
+
+
+async def test_pages_become_due_in_the_order_of_code_points(database: AsyncEngine) -> None:
+    """As `take` marks them, so that the two wait for each other; the stage's PostgreSQL has no other collation."""
+    plan = await rows(database, f"EXPLAIN {store._ALL_DUE.text}")
+
+    assert any('team_id COLLATE "C"' in str(line) for (line,) in plan)
