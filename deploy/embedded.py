@@ -103,23 +103,25 @@ async def running_stack(data_dir: Path, catalogue: Path, *, http_port: int = 0) 
 
     Raises:
         UsageError: the catalogue is not valid, or the port is taken.
+        ServerEnded: a server ended while the stack ran: the block is cancelled, and stopping takes some ten seconds.
         HeedError: a server does not start, or another process uses the directory.
     """
     teams, catalogue = read_catalogue(catalogue), _absolute(catalogue)
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(_bound(http_port))
         stage = await stack.enter_async_context(embedded_stage(data_dir))
+        await stack.enter_async_context(stage.watch.guarding())
         urls = await provision(stage.database.url, ["gateway", "learning"])
         on_stage = trial_settings(ServiceSettings, stage.broker.bootstrap)
         await create_topics(on_stage, ["unrouted", *(team.id for team in teams.teams)])
         bucket = stage.bucket
         await ObjectStore(bucket.endpoint, bucket.access_key, bucket.secret_key, BUCKET).ensure()
         kept = _secrets(data_dir)
-        publisher = await stack.enter_async_context(running_publisher(on_stage, "heed-trial"))
+        publisher = await stack.enter_async_context(stage.watch.leaving(running_publisher(on_stage, "heed-trial")))
         pipeline = _Pipeline(stage, publisher, urls, kept, catalogue)
         learning, analysis, gateway = await pipeline.start(stack)
         key = await _bring_up_to_date(urls["gateway"], learning, data_dir, kept)
-        url = await stack.enter_async_context(_serving(gateway, listener))
+        url = await stack.enter_async_context(stage.watch.leaving(_serving(gateway, listener)))
         told = StackFile(
             gateway_url=url,
             kafka_bootstrap=stage.broker.bootstrap,
@@ -155,12 +157,13 @@ class _Pipeline:
             database_url=SecretStr(self.urls["gateway"]),
             pseudonym_key=SecretStr(self.kept.pseudonym_key),
         )
-        reading = await stack.enter_async_context(at_work(running_learning, learning, self.publisher))
+        entered, leaving = stack.enter_async_context, self.stage.watch.leaving
+        reading = await entered(leaving(at_work(running_learning, learning, self.publisher)))
         assert isinstance(reading, LearningRunning)
         return (
             reading,
-            await stack.enter_async_context(at_work(running_analysis, analysis, self.publisher)),
-            await stack.enter_async_context(at_work(running_gateway, gateway, self.publisher)),
+            await entered(leaving(at_work(running_analysis, analysis, self.publisher))),
+            await entered(leaving(at_work(running_gateway, gateway, self.publisher))),
         )
 
     def _settings(self, model: type[S], **given: object) -> S:

@@ -10,13 +10,16 @@ from deploy.servers.bucket import running_bucket
 from deploy.servers.database import running_database
 from deploy.servers.endpoints import Broker, Bucket, Database, GuardedListener, Stage
 from deploy.servers.stage import embedded_stage, started_together
+from deploy.servers.watch import ServerEnded, Watch
 
 __all__ = [
     "Broker",
     "Bucket",
     "Database",
     "GuardedListener",
+    "ServerEnded",
     "Stage",
+    "Watch",
     "embedded_stage",
     "running_broker",
     "running_bucket",

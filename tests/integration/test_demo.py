@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from datetime import date
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -21,7 +24,6 @@ from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = [
     pytest.mark.integration,
@@ -113,7 +115,7 @@ def up(data_dir: Path) -> Iterator[tuple[subprocess.Popen[bytes], StackFile]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "deploy.cli", "up", "--port", "0", "--data-dir", str(data_dir)],
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     try:
 
@@ -128,7 +130,30 @@ def up(data_dir: Path) -> Iterator[tuple[subprocess.Popen[bytes], StackFile]]:
         yield process, stack
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
+
+
+def children(process: int) -> dict[str, int]:
+    """Process ids of its children, by program."""
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    found = [int(word) for task in tasks for word in task.read_text().split()]
+    return {Path(f"/proc/{child}/exe").resolve().name: child for child in found}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the servers in /proc")
+@pytest.mark.parametrize(("program", "name"), [("postgres", "PostgreSQL"), ("tansu", "Tansu"), ("weed", "SeaweedFS")])
+def test_a_server_that_dies_ends_the_stack_with_one_line(program: str, name: str, tmp_path: Path) -> None:
+    with up(tmp_path) as (process, _):
+        servers = children(process.pid)
+        begun = time.monotonic()
+        os.kill(servers[program], signal.SIGKILL)
+        _, stderr = process.communicate(timeout=30)
+        assert time.monotonic() - begun < 15
+    assert process.returncode == 1
+    (line,) = stderr.decode().splitlines()
+    assert f"({name}) ended (SIGKILL)" in line
+    assert str(tmp_path / "logs") in line
+    assert not any(Path(f"/proc/{server}").exists() for server in servers.values())
 
 
 def test_what_was_accepted_survives_a_kill(tmp_path: Path) -> None:
