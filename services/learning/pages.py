@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from services.learning.outgoing import Outgoing, parsed, summary_of
 from services.learning.quotes import Candidate
 from shared.database import transient_faults_told
-from shared.events import FeedbackSummarised
-from shared.summaries import LearningSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from datetime import date, datetime
 
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from services.learning.readings import Measure
+    from shared.summaries import LearningSummary
 
 PART = 1_000
 """Ids in one `feedback-summarised` event at most."""
@@ -78,29 +79,11 @@ _DONE = text(
     f"DELETE FROM due_page USING {_PAIRS} "  # noqa: S608 - constants only
     "WHERE due_page.team_id = wanted.team_id AND due_page.period = wanted.period"
 )
-_UNPUBLISHED = text(
-    "SELECT payload FROM page WHERE held = '{}' AND published_revision IS DISTINCT FROM revision "
-    "ORDER BY team_id, period LIMIT :limit"
-)
-_PUBLISHED = text(
-    "UPDATE page SET published_revision = given.revision FROM unnest(CAST(:teams AS text[]), "
-    "CAST(:periods AS date[]), CAST(:revisions AS integer[])) AS given(team_id, period, revision) "
-    "WHERE page.team_id = given.team_id AND page.period = given.period"
-)
-_PARTS_TO_SEND = text(
-    "SELECT team_id, period, part, revision, feedback_ids, included_at FROM included_part WHERE NOT published "
-    "ORDER BY team_id, period, part LIMIT :limit"
-)
-_PARTS_SENT = text(
-    "UPDATE included_part SET published = true FROM unnest(CAST(:teams AS text[]), CAST(:periods AS date[]), "
-    "CAST(:parts AS integer[])) AS given(team_id, period, part) "
-    "WHERE (included_part.team_id, included_part.period, included_part.part) = "
-    "(given.team_id, given.period, given.part)"
-)
 _PENDING = text(
     "SELECT (SELECT count(*) FROM due_page) "
     "+ (SELECT count(*) FROM page WHERE held = '{}' AND published_revision IS DISTINCT FROM revision) "
-    "+ (SELECT count(*) FROM included_part WHERE NOT published)"
+    "+ (SELECT count(*) FROM included_part AS i JOIN page AS p USING (team_id, period) "
+    "WHERE NOT i.published AND (p.held = '{}' OR p.published_revision >= i.revision))"
 )
 _LIST = text(
     "SELECT payload, held, published_revision FROM page "
@@ -199,50 +182,21 @@ class PageStore:
             await connection.execute(_DONE, wanted)
         return writings
 
-    async def unpublished(self, limit: int) -> list[LearningSummary]:
-        """Pages whose newest revision has not gone out and is not held."""
-        async with transient_faults_told(), self._database.connect() as connection:
-            rows = await connection.execute(_UNPUBLISHED, {"limit": limit})
-            return [_summary(row.payload) for row in rows]
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[Outgoing | None]:
+        """One transaction in which this member alone sends; None inside while another one does.
 
-    async def mark_published(self, summaries: Sequence[LearningSummary]) -> None:
-        """Remember that these revisions are out; a newer one written meanwhile stays unpublished."""
-        given = {
-            "teams": [summary.team_id for summary in summaries],
-            "periods": [summary.period for summary in summaries],
-            "revisions": [summary.revision for summary in summaries],
-        }
+        What is marked inside counts once the transaction ends without an error.
+
+        Raises:
+            TransientFault: PostgreSQL is away; nothing was marked.
+        """
         async with transient_faults_told(), self._database.begin() as connection:
-            await connection.execute(_PUBLISHED, given)
-
-    async def unsent_parts(self, limit: int) -> list[FeedbackSummarised]:
-        """Lists of included feedback that have not gone out."""
-        async with transient_faults_told(), self._database.connect() as connection:
-            rows = await connection.execute(_PARTS_TO_SEND, {"limit": limit})
-            return [
-                FeedbackSummarised(
-                    team_id=row.team_id,
-                    period=row.period,
-                    revision=row.revision,
-                    part=row.part,
-                    feedback_ids=tuple(row.feedback_ids),
-                    summarised_at=row.included_at,
-                )
-                for row in rows
-            ]
-
-    async def mark_sent(self, parts: Sequence[FeedbackSummarised]) -> None:
-        """Remember that these lists are out."""
-        given = {
-            "teams": [part.team_id for part in parts],
-            "periods": [part.period for part in parts],
-            "parts": [part.part for part in parts],
-        }
-        async with transient_faults_told(), self._database.begin() as connection:
-            await connection.execute(_PARTS_SENT, given)
+            outgoing = Outgoing(connection)
+            yield outgoing if await outgoing.alone() else None
 
     async def pending(self) -> int:
-        """Pages to write, pages to publish and lists to send."""
+        """Pages to write, pages to publish and lists to send; a list whose page is held waits for it uncounted."""
         async with transient_faults_told(), self._database.connect() as connection:
             return int((await connection.execute(_PENDING)).scalar_one())
 
@@ -269,14 +223,14 @@ async def _material(
     for row in await connection.execute(_QUOTABLE, {**wanted, "candidates": CANDIDATES}):
         candidates[(row.team_id, row.period)] += [
             Candidate(str(row.feedback_id), segment["text"], segment["sentiment"], tuple(segment["themes"]))
-            for segment in _parsed(row.segments)
+            for segment in parsed(row.segments)
         ]
     return {pair: Material(*pair, counts[pair], candidates[pair]) for pair in pairs}
 
 
 async def _newest(connection: AsyncConnection, wanted: Mapping[str, object]) -> dict[Pair, tuple[Page, int]]:
     rows = await connection.execute(_NEWEST, wanted)
-    return {(row.team_id, row.period): (Page(_summary(row.payload), tuple(row.held)), row.parts) for row in rows}
+    return {(row.team_id, row.period): (Page(summary_of(row.payload), tuple(row.held)), row.parts) for row in rows}
 
 
 async def _include(connection: AsyncConnection, pair: Pair, revision: int, first: int, now: datetime) -> None:
@@ -304,14 +258,5 @@ def _rows(pages: Sequence[Page]) -> str:
 
 
 def _page(row: Row[Any]) -> Page:
-    summary = _summary(row.payload)
+    summary = summary_of(row.payload)
     return Page(summary, tuple(row.held), published=row.published_revision == summary.revision)
-
-
-def _summary(payload: object) -> LearningSummary:
-    return LearningSummary.model_validate(_parsed(payload))
-
-
-def _parsed(value: Any) -> Any:
-    """A jsonb column of a textual statement arrives as text or parsed, as the driver likes."""
-    return json.loads(value) if isinstance(value, str) else value

@@ -1,7 +1,7 @@
 """Writes pages that are due and sends what is written; after a crash at any point, again from the rows alone.
 
-Order: write (one transaction), send the page, mark it, send the list of what it includes, mark that. A crash in between
-sends the same revision again under the same id.
+Order: write (one transaction), send the page and mark it (another), send the list of what it includes and mark that. A
+crash in between sends the same revision again under the same id.
 """
 
 from __future__ import annotations
@@ -9,18 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from services.learning import checker, summaries
 from services.learning.catalogue import UNROUTED, identity
 from services.learning.pages import Page, Writing
+from services.learning.sending import Sending
 from shared import telemetry
 from shared.errors import TransientFault
-from shared.publisher import record
 from shared.telemetry import Metric
-from shared.topics import FEEDBACK_SUMMARISED, LEARNING_SUMMARIES, TEAM_SUMMARIES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -29,14 +27,13 @@ if TYPE_CHECKING:
     from services.learning.pages import Material, PageStore
     from services.learning.quotes import Candidate
     from services.learning.readings import Measure
-    from shared.publisher import Publisher, Record
+    from shared.publisher import Publisher
     from shared.summaries import LearningSummary
 
 log = logging.getLogger(__name__)
 
-SERVICE = "learning"
 AT_ONCE = 8
-"""Pages written in one transaction, and pages or lists sent together, at most."""
+"""Pages written in one transaction, at most."""
 
 
 class Editor:
@@ -109,7 +106,7 @@ class Publishing:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._pages = pages
-        self._publisher = publisher
+        self._sending = Sending(pages, publisher)
         self._editor = Editor(catalogue, clock)
         self._quiet = quiet
         self._max_delay = max_delay
@@ -118,12 +115,14 @@ class Publishing:
         self._healthy = True
 
     async def settle(self) -> None:
-        """Write and send everything that is due now, quiet or not.
+        """Write and send everything that is due now, quiet or not; what another member is sending is left to it.
 
         Raises:
-            TransientFault: the database or the broker is away; what is left stays due.
+            TransientFault: the database, the broker or a team's topic is away; what is left stays due.
         """
-        await self._round(quiet=0.0, max_delay=0.0)
+        await self._round(quiet=0.0, max_delay=0.0, patient=False)
+        if self._sending.waiting:
+            raise TransientFault(f"summaries wait for {', '.join(self._sending.waiting)}; is the topic there?")
 
     async def pending(self) -> int:
         """How many pages are still to be written, pages to be published and lists to be sent."""
@@ -158,7 +157,7 @@ class Publishing:
                 log.exception("summaries could not be written or sent")
             await asyncio.sleep(max(self._quiet / 4, 0.05) if self._healthy else max(self._quiet, 1.0))
 
-    async def _round(self, *, quiet: float, max_delay: float) -> None:
+    async def _round(self, *, quiet: float, max_delay: float, patient: bool = True) -> None:
         async with self._one_at_a_time:
             while True:
                 writings = await self._pages.write_due(
@@ -168,25 +167,7 @@ class Publishing:
                     _tell(writing)
                 if len(writings) < AT_ONCE:
                     break
-            await self._send_pages()
-            await self._send_parts()
-
-    async def _send_pages(self) -> None:
-        while batch := await self._pages.unpublished(AT_ONCE):
-            await self._publisher.send([item for summary in batch for item in records(summary)])
-            await self._pages.mark_published(batch)
-            telemetry.count(Metric.SUMMARIES, len(batch), {"outcome": "published"})
-
-    async def _send_parts(self) -> None:
-        while batch := await self._pages.unsent_parts(AT_ONCE):
-            await self._publisher.send([record(FEEDBACK_SUMMARISED, part, SERVICE) for part in batch])
-            await self._pages.mark_sent(batch)
-
-
-def records(summary: LearningSummary) -> list[Record]:
-    """A page on the topic of all pages, keyed by team and period, and on its team's own, keyed by period."""
-    own = record(TEAM_SUMMARIES, summary, SERVICE, team_id=summary.team_id)
-    return [record(LEARNING_SUMMARIES, summary, SERVICE), replace(own, key=summary.period.isoformat().encode())]
+            await self._sending.everything(patient=patient)
 
 
 def _tell(writing: Writing) -> None:
