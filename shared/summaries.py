@@ -30,10 +30,11 @@ RoundedCount = Annotated[int, Field(ge=MINIMUM_RESPONSES, multiple_of=5)]
 class Amount(_Model):
     """How many, without telling a small number.
 
-    `few`: some, but fewer than 8 responses or under 8 %; `most`: all but so few; `share`: `percent` says it.
+    `few`: 1 to 7 responses; `some`: at least 8, but under 8 %; `most`: all but fewer than 8 or under 8 %; `share`:
+    `percent` says it.
     """
 
-    size: Literal["none", "few", "share", "most", "all"]
+    size: Literal["none", "few", "some", "share", "most", "all"]
     percent: Annotated[int, Field(ge=8, le=92)] | None = None
 
 

@@ -171,7 +171,7 @@ def _safe(size: Amount) -> bool:
 def _reveals(sizes: Sequence[Amount | None]) -> bool:
     """Whether shares of some channels would give away the one that is hidden."""
     told = [size for size in sizes if size is not None]
-    return bool(told) and (len(told) < len(sizes) or any(size.size in {"few", "most"} for size in told))
+    return bool(told) and (len(told) < len(sizes) or any(size.size in {"few", "some", "most"} for size in told))
 
 
 def _fixed(summary: LearningSummary) -> tuple[str, ...]:

@@ -76,8 +76,10 @@ def amount(cell: int, whole: int) -> Amount:
     if rest == 0:
         return Amount(size="all")
     percent = (200 * cell + whole) // (2 * whole)
-    if cell < MINIMUM_CELL or percent < MINIMUM_CELL:
+    if cell < MINIMUM_CELL:
         return Amount(size="few")
+    if percent < MINIMUM_CELL:
+        return Amount(size="some")
     if rest < MINIMUM_CELL or percent > 100 - MINIMUM_CELL:
         return Amount(size="most")
     return Amount(size="share", percent=percent)

@@ -87,6 +87,21 @@ _CHANNELS = {
     "video": "video",
 }
 
+_AMOUNTS = {
+    "none": "nobody",
+    "few": "a few people",
+    "some": "some people",
+    "most": "nearly everyone",
+    "all": "everyone",
+}
+_AMOUNTS_OF_RESPONSES = {
+    "none": "no responses",
+    "few": "a few responses",
+    "some": "some responses",
+    "most": "nearly all responses",
+    "all": "all responses",
+}
+
 
 def month(period: date) -> str:
     """As "May 2024", in English whatever the server speaks."""
@@ -106,13 +121,11 @@ def amount(size: Amount) -> str:
     """How many, in words: for a theme's bullet or a channel."""
     if size.size == "share":
         return f"{size.percent}%"
-    return {"none": "nobody", "few": "a few people", "most": "nearly everyone", "all": "everyone"}[size.size]
+    return _AMOUNTS[size.size]
 
 
 def of_responses(size: Amount) -> str:
     """How many, at the start of a clause about responses."""
     if size.size == "share":
         return f"{size.percent}% of responses"
-    return {"none": "no responses", "few": "a few responses", "most": "nearly all responses", "all": "all responses"}[
-        size.size
-    ]
+    return _AMOUNTS_OF_RESPONSES[size.size]

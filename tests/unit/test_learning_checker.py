@@ -180,15 +180,18 @@ def planted(summary: LearningSummary, **heard: Any) -> LearningSummary:
             "revealing_cell",
             planted(page(), channels=(ChannelHeard(label="surveys", amount=SHARE), ChannelHeard(label="the phone"))),
         ),
-        (
-            "revealing_cell",
-            planted(
-                page(),
-                channels=(
-                    ChannelHeard(label="surveys", amount=SHARE),
-                    ChannelHeard(label="the phone", amount=Amount(size="few")),
+        *(
+            (
+                "revealing_cell",
+                planted(
+                    page(),
+                    channels=(
+                        ChannelHeard(label="surveys", amount=SHARE),
+                        ChannelHeard(label="the phone", amount=Amount.model_construct(size=size, percent=None)),
+                    ),
                 ),
-            ),
+            )
+            for size in ("few", "some", "most")
         ),
         ("sentence_not_fixed", changed(pattern=page().pattern.model_copy(update={"sentence": "All is calm."}))),
         ("not_from_payload", page().model_copy(update={"text": "All is calm."})),

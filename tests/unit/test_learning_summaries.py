@@ -55,7 +55,10 @@ def test_a_count_is_rounded_to_five_from_ten(count: int, told: int | None) -> No
         (33, 40, "most", None),
         (39, 40, "most", None),
         (40, 40, "all", None),
-        (8, 400, "few", None),
+        (7, 400, "few", None),
+        (8, 400, "some", None),
+        (12, 198, "some", None),
+        (8, 101, "share", 8),
         (392, 400, "most", None),
         (100, 800, "share", 13),
     ],
@@ -75,6 +78,15 @@ def test_neither_a_share_nor_its_remainder_rests_on_fewer_than_eight(pair: tuple
         assert min(cell, whole - cell) >= 8
         assert told.percent is not None
         assert abs(told.percent - 100 * cell / whole) <= 0.5
+
+
+def test_a_small_share_of_many_is_told_as_some() -> None:
+    summary = page(counts(198, theme_negative={WAITING: 12}, text={"without": 9}))
+
+    assert "some people" in summary.text
+    assert "some responses came without words" in summary.text
+    assert "a few people" not in summary.text
+    assert checker.check(summary, NAMES) == ()
 
 
 def test_a_page_of_few_responses_says_so_and_nothing_else() -> None:
