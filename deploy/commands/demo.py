@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import uvloop
 from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from deploy.commands.serving import serve_until_stopped, starting
+from deploy.commands.serving import Unwinding, serve_until_stopped, starting
 from deploy.feed import numbered
 from deploy.formats import FORMATS
 from deploy.pipeline import Followed, Outcome, run
 from deploy.sample import CATALOGUE, sample
+from deploy.servers import ServerEnded
 from shared.errors import HeedError, UsageError
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def command(
     Exit code 0 only if every accepted piece of feedback was read or is a dead letter.
     """
     rows = _rows(file, format_, quotes_consented=quotes_consented)
-    with _directory(data_dir) as directory:
-        outcome = uvloop.run(_demo(directory, catalogue or CATALOGUE, rows, once=once, as_json=as_json))
+    with Unwinding() as unwinding, _directory(data_dir) as directory:
+        outcome = unwinding.run(_demo(directory, catalogue or CATALOGUE, rows, once=once, as_json=as_json))
     if not outcome.adds_up:
         raise HeedError(
             f"{outcome.accepted} accepted, but {outcome.analysed} read and {outcome.dead_lettered} dead-lettered; "
@@ -93,7 +93,11 @@ def _directory(given: Path | None) -> Iterator[Path]:
         yield given
         return
     with tempfile.TemporaryDirectory(prefix="heed-demo-") as thrown_away:
-        yield Path(thrown_away)
+        try:
+            yield Path(thrown_away)
+        except ServerEnded as ended:
+            message = f"{ended.what}; run it again, with --data-dir to keep its log and what was taken in"
+            raise HeedError(message) from ended
 
 
 async def _demo(directory: Path, catalogue: Path, rows: Rows, *, once: bool, as_json: bool) -> Outcome:

@@ -5,20 +5,79 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+import uvloop
 
 from deploy.embedded import running_stack
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
     from pathlib import Path
+    from types import FrameType, TracebackType
 
     from rich.console import Console
 
     from deploy.embedded import Stack
 
+T = TypeVar("T")
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 DESCRIPTION = "/openapi.json"
 """Where the gateway describes its API; it has no page at `/docs`, which would load scripts from elsewhere."""
+
+
+class Unwinding:
+    """Has SIGINT and SIGTERM unwind the block instead of cutting it off: servers stop, temporary directories go.
+
+    Each further signal cuts short the step of the unwinding that is under way, and only that. The command then ends
+    with exit code 130 or 143, as the first signal says.
+    """
+
+    def __init__(self) -> None:
+        self._first: int | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._ran = False
+
+    def __enter__(self) -> Unwinding:
+        self._before = {number: signal.signal(number, self._told) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if self._first is not None and isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+            raise click.exceptions.Exit(128 + self._first) from None
+
+    def run(self, main: Coroutine[object, object, T]) -> T:
+        """Run on an event loop of its own; a signal cancels it.
+
+        Raises:
+            asyncio.CancelledError: a signal came.
+        """
+        try:
+            return uvloop.run(self._known(main))
+        finally:
+            self._ran = True
+
+    async def _known(self, main: Coroutine[object, object, T]) -> T:
+        self._task = asyncio.current_task()
+        try:
+            return await main
+        finally:
+            self._task = None
+
+    def _told(self, number: int, _: FrameType | None) -> None:
+        self._first = self._first or number
+        if self._task is not None:
+            self._task.cancel()
+            self._task.get_loop().call_soon_threadsafe(lambda: None)  # or it would sleep on until something happens
+        elif not self._ran:  # afterwards only a temporary directory is being removed
+            raise KeyboardInterrupt
 
 
 @asynccontextmanager
@@ -34,7 +93,8 @@ async def serve_until_stopped(stack: Stack, console: Console) -> None:
     """Say where everything is; return at Ctrl-C or SIGTERM."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
         loop.add_signal_handler(number, stopped.set)
     for line in (
         f"Gateway      {stack.gateway_url}  (described at {stack.gateway_url}{DESCRIPTION})",
@@ -43,5 +103,10 @@ async def serve_until_stopped(stack: Stack, console: Console) -> None:
         "Ctrl-C stops everything and keeps what was taken in.",
     ):
         console.print(line, highlight=False, soft_wrap=True)
-    await stopped.wait()
+    try:
+        await stopped.wait()
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
     console.print("Stopping")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import uvloop
 from rich.console import Console
 
-from deploy.commands.serving import serve_until_stopped, starting
+from deploy.commands.serving import Unwinding, serve_until_stopped, starting
 from deploy.connection import default_data_dir
 from deploy.sample import CATALOGUE
 
@@ -23,7 +22,8 @@ def command(*, port: int, catalogue: Path | None, data_dir: Path | None) -> None
     """Serve the trial stack in one process until Ctrl-C, and say how to reach it."""
     directory = data_dir or default_data_dir()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    uvloop.run(_up(directory, catalogue or CATALOGUE, port))
+    with Unwinding() as unwinding:
+        unwinding.run(_up(directory, catalogue or CATALOGUE, port))
 
 
 async def _up(directory: Path, catalogue: Path, port: int) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from datetime import date
@@ -153,6 +154,31 @@ def test_a_server_that_dies_ends_the_stack_with_one_line(program: str, name: str
     (line,) = stderr.decode().splitlines()
     assert f"({name}) ended (SIGKILL)" in line
     assert str(tmp_path / "logs") in line
+    assert not any(Path(f"/proc/{server}").exists() for server in servers.values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the servers in /proc")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("at", ["starting", "feeding"])
+def test_a_signal_unwinds_what_is_under_way(number: signal.Signals, code: int, at: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="heed-test-") as folder:
+        Path(folder).chmod(0o777)  # root's PostgreSQL runs as another account
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.cli", "demo", "--once"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "TMPDIR": folder},
+            process_group=0,
+        )
+        sign = "heed-demo-*/stack.json" if at == "feeding" else "heed-demo-*/logs"
+        wait_until(lambda: any(Path(folder).glob(sign)), 60)
+        servers = children(process.pid)
+        os.killpg(process.pid, number)
+        begun = time.monotonic()
+        stdout, stderr = process.communicate(timeout=60)
+        assert time.monotonic() - begun < 15
+        assert (process.returncode, stdout, stderr) == (code, b"", b"")
+        assert not any(Path(folder).iterdir())
     assert not any(Path(f"/proc/{server}").exists() for server in servers.values())
 
 
