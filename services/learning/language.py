@@ -44,6 +44,25 @@ COMPARISON = _any(
     r"in comparison",
     r"elsewhere",
 )
+TURN = _any(r"but", r"however", r"although", r"though", r"except(?:ing)?", r"apart from", r"other than that")
+"""Where a sentence turns from praise to criticism, or back."""
+
+DENIED_PRAISE = _any(
+    r"(?:not|never|(?:is|was|were)n.t) (?:(?:a|an|all|at all|so|very|that|too) )*"
+    r"(?:good|great|nice|kind|helpful|happy|pleasant)",
+    r"unfortunately",
+    r"sadly",
+)
+
+_FILLER = """
+nothing anything everything something none no nope na n a all above same as before ok okay fine good great well alright
+happy satisfied think really know don't dont can't cant cannot couldn't sorry thank thanks you very much
+i i'm im me my it it's its is was am the an and of to at for in on that this there what else say add comment comments
+answer question moment now yes applicable have do just so
+"""
+EMPTY = frozenset(_FILLER.split())
+"""Words that alone tell nobody anything, in lower case: what people write into a box that they wish to leave empty."""
+
 TRAFFIC_LIGHT = _any(r"red", r"amber", r"green", r"rag[- ]rat\w*", r"traffic[- ]lights?")
 CHANGE = re.compile(
     r"(?<!\w)(?:up|down|rose|fell|risen|fallen|increased?|decreased?|dropped|grew|more|fewer|less|higher|lower)"

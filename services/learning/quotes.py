@@ -4,6 +4,9 @@ The gate has two halves. *Identity* (names, contact details, age, a date beside 
 any team by its name) also binds the checker. *Tone* does not: a patient's strong words are not a violation, but a
 quote that judges staff, or that compares teams, is simply not chosen; a page is not the place where one person is
 judged in public, and the theme still counts. Both halves treat praise and criticism alike.
+
+What passes must also say something, and one thing: a quote of filler words only is not chosen, nor one that turns
+("kind, but slow"), as half of it would contradict the heading above it.
 """
 
 from __future__ import annotations
@@ -18,9 +21,15 @@ from services.learning import language
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-SHORTEST = 4
+SHORTEST = 5
 LONGEST = 22
 """Words."""
+
+MEANING = 3
+"""Different words at least that are not in `language.EMPTY`: "nothing really, all good" is an answer, but no story."""
+
+PRAISE = (1, 2)
+"""Sentiments under which a quote may stand beside what people valued."""
 
 SIMILAR = 0.5
 """Share of common words (Jaccard) from which two quotes say the same."""
@@ -31,7 +40,14 @@ _IDENTITY = (
     ("age", language.AGE),
     ("singling_role", language.SINGLING_ROLE),
 )
-_TONE = (language.JUDGEMENT, language.INSULTS, language.RANKING, language.COMPARISON, language.TRAFFIC_LIGHT)
+_TONE = (
+    language.JUDGEMENT,
+    language.INSULTS,
+    language.RANKING,
+    language.COMPARISON,
+    language.TRAFFIC_LIGHT,
+    language.TURN,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +89,12 @@ def identity_faults(text: str, team_names: Iterable[str] = (), allowed: Sequence
 
 
 def quotable(text: str, team_names: Iterable[str] = (), allowed: Sequence[str] = ()) -> bool:
-    """Whether a quote passes both halves of the gate and is short enough to be read."""
+    """Whether a quote passes both halves of the gate, says something, and is short enough to be read."""
     count = len(text.split())
     return (
         SHORTEST <= count <= LONGEST
         and len(text) <= 200
+        and len(set(language.words(text)) - language.EMPTY) >= MEANING
         and not any(pattern.search(text) for pattern in _TONE)
         and not identity_faults(text, team_names, allowed)
     )
@@ -91,7 +108,8 @@ def usable(candidates: Iterable[Candidate], team_names: Sequence[str], allowed: 
     passed = []
     for candidate in candidates:
         said = " ".join(candidate.text.split())
-        if quotable(said, team_names, allowed):
+        contradicts = candidate.sentiment in PRAISE and language.DENIED_PRAISE.search(said)
+        if not contradicts and quotable(said, team_names, allowed):
             passed.append(replace(candidate, text=said, vocabulary=frozenset(language.words(said))))
     used_by = Counter(word for candidate in passed for word in candidate.vocabulary)
 

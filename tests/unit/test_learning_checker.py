@@ -140,6 +140,61 @@ def test_a_quote_that_judges_or_compares_is_no_violation_but_is_not_chosen(quote
     assert not quotes.quotable(quote)
 
 
+@pytest.mark.parametrize(
+    "quote",
+    [
+        "nothing really, all good",
+        "Can't think of anything.",
+        "I can\u2019t think of anything really, sorry.",
+        "Nothing",
+        "N/A",
+        "Same as above",
+        "It was all good thank you very much.",
+        "Sorry, I don't know what to say.",
+        "Nothing nothing nothing nothing at all really.",
+        "Kind and warm nurses.",
+    ],
+)
+def test_words_that_say_nothing_are_not_chosen(quote: str) -> None:
+    assert not quotes.quotable(quote)
+
+
+@pytest.mark.parametrize("tone", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize(
+    "quote",
+    [
+        "The nurses were kind, but the wait was long.",
+        "We waited for hours but the porter was lovely.",
+        "The ward was calm. However, the food came cold.",
+        "They listened to us, although nobody wrote it down.",
+        "Each of them was warm except at night.",
+    ],
+)
+def test_a_quote_that_turns_is_not_chosen_in_any_tone(quote: str, tone: int) -> None:
+    assert quotes.usable([Candidate("1", quote, tone, (MANNER,))], NAMES, ()) == []
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        "It was not a good night for my mother.",
+        "The bed was not very nice to lie in.",
+        "Sadly the tea came cold twice.",
+    ],
+)
+def test_denied_praise_is_criticism_and_never_told_as_praise(quote: str) -> None:
+    chosen = {tone: quotes.usable([Candidate("1", quote, tone, (MANNER,))], NAMES, ()) != [] for tone in (1, 2, 4, 5)}
+
+    assert chosen == {1: False, 2: False, 4: True, 5: True}
+
+
+@pytest.mark.parametrize(
+    "quote", ["They were kind to us.", "The porter found me a blanket.", "We had to wait too long."]
+)
+def test_short_words_that_say_something_may_be_quoted(quote: str) -> None:
+    assert quotes.quotable(quote)
+
+
 @pytest.mark.parametrize("tone", [1, 5])
 def test_praise_and_criticism_go_through_the_same_gate(tone: int) -> None:
     named = Candidate("1", "Asha was there with us all night.", tone, (MANNER,))
