@@ -30,10 +30,15 @@ class AnalysisSettings(ServiceSettings):
     analysis_model_folder: Path | None = Field(None, description="Folder of the model; none: the bundled one.")
     analysis_threads: int | None = Field(None, ge=1, le=256, description="CPU threads of the model; none: all cores.")
     analysis_precision: str = Field(
-        "f32", pattern=r"^(f32|bf16)$", description="Arithmetic of the model: `f32`, or `bf16` on CPUs that have it."
+        "auto",
+        pattern=r"^(auto|f32|bf16)$",
+        description="Arithmetic of the model: `f32`, `bf16`, or `auto`: bf16 on CPUs that compute in it.",
     )
     name_threshold: float | None = Field(
-        None, ge=0.02, le=1, description="P(name) from which a word is redacted; none: the model's own."
+        0.3,
+        ge=0,
+        le=1,
+        description="P(name) from which a word is redacted, chosen beside the rules; none: the model's.",
     )
     severity_threshold: float | None = Field(
         None, ge=0, le=1, description="Severity from which feedback is urgent; none: the model's own."
