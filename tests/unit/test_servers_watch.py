@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from deploy.commands.demo import _directory
 from deploy.servers import ServerEnded, Watch, watch
 from deploy.servers.child import Command, running
 from deploy.servers.database import _QUOTABLE
+from shared.errors import HeedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -112,3 +114,9 @@ async def test_a_client_that_waits_for_a_lost_server_is_left_behind(
 
     async with watched(tmp_path) as (looking, process), asyncio.timeout(10), looking.leaving(stubborn()):
         killed(process)
+
+
+def test_a_demo_that_keeps_nothing_promises_nothing() -> None:
+    with pytest.raises(HeedError, match=r"^it ended; run it again, with --data-dir") as told, _directory(None) as data:
+        raise ServerEnded("it ended", data / "log")
+    assert "nothing accepted is lost" not in str(told.value)
