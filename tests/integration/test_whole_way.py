@@ -138,6 +138,11 @@ def newest(house: House) -> LearningSummary | None:
     return max(pages, key=lambda page: page.revision, default=None)
 
 
+def says(house: House, words: str) -> bool:
+    page = newest(house)
+    return page is not None and words in page.text
+
+
 async def test_from_a_submission_to_a_team_and_back_to_the_receipt(house: House) -> None:
     told = [await house.submit(str(number), WORDS[number % len(WORDS)]) for number in range(40)]
     receipts = [each["receipt"] for each in told]
@@ -148,11 +153,10 @@ async def test_from_a_submission_to_a_team_and_back_to_the_receipt(house: House)
     await until(all_summarised, 60)
     journey = await house.journey(receipts[0])
     assert journey["summarised"] == [{"team_id": TEAM, "period": "2026-05-01"}]
-    await until(lambda: newest(house) is not None)
+    await until(lambda: says(house, "about 40 responses"))
     page = newest(house)
     assert page is not None
     assert page.period.isoformat() == "2026-05-01"
-    assert "about 40 responses" in page.text
 
 
 async def test_names_and_numbers_stop_at_the_analysis_service(house: House) -> None:
@@ -173,23 +177,18 @@ async def test_an_edit_replaces_and_is_not_counted_twice(house: House) -> None:
     assert (again["version"], again["duplicate"]) == (2, False)
     assert (await house.submit("0", WORDS[1]))["duplicate"] is True
     await until(lambda: any(event.version == 2 for event in house.events(FEEDBACK_ANALYSED.name)), 60)
-    await until(lambda: newest(house) is not None and "about 20 responses" in newest(house).text, 60)  # type: ignore[union-attr]
+    await until(lambda: says(house, "about 20 responses"), 60)
     assert len(house.events(FEEDBACK_ANALYSED.name)) == 21
 
 
 async def test_a_withdrawal_leaves_no_word_and_no_count(house: House) -> None:
     mine = await house.submit("mine", f"So kind and friendly, {PLANTED}.")
-    for number in range(14):
+    for number in range(17):
         await house.submit(str(number), WORDS[0])
-
-    async def summarised() -> bool:
-        return bool((await house.journey(mine["receipt"]))["state"] == "summarised")
-
-    await until(summarised, 60)
-    before = newest(house)
+    await until(lambda: says(house, "about 20 responses"), 60)
     answer = await house.http.delete(f"/v1/feedback/{mine['receipt']}")
     assert answer.status_code == 202
-    await until(lambda: newest(house) != before, 60)
+    await until(lambda: says(house, "about 15 responses"), 60)
     after = newest(house)
     assert after is not None
     assert PLANTED not in after.text
