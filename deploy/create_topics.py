@@ -92,9 +92,7 @@ def wanted_topics(team_ids: Iterable[str], replication: int = 1, prefix: str = "
     return wanted
 
 
-async def create_topics(
-    settings: ServiceSettings | str, team_ids: Iterable[str], replication: int = 1, prefix: str = ""
-) -> list[TopicOutcome]:
+async def create_topics(settings: ServiceSettings, team_ids: Iterable[str], replication: int = 1) -> list[TopicOutcome]:
     """Bring the broker's topics to what the registry says; safe to run again and beside another run.
 
     Returns when every partition has a leader: Kafka answers before its brokers know of a new topic.
@@ -103,17 +101,14 @@ async def create_topics(
     versions of one piece of feedback lose their order; that is told as `Change.DIFFERS`.
 
     Args:
-        settings: how to reach Kafka; or only where, for the benchmark's own broker, with `prefix`.
+        settings: how to reach Kafka, and the prefix.
         team_ids: each gets its topic.
         replication: copies of each partition.
-        prefix: see `settings`.
 
     Raises:
         TransientFault: no broker answers.
         UsageError: the broker has fewer members than `replication`, or a team id cannot name a topic.
     """
-    if isinstance(settings, str):
-        settings = ServiceSettings(kafka_bootstrap=settings, kafka_prefix=prefix)
     wanted = wanted_topics(team_ids, replication, settings.kafka_prefix)
     async with admin_client(settings) as admin:
         there = set(await admin.list_topics())

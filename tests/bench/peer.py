@@ -24,6 +24,7 @@ from pydantic import BaseModel
 
 from deploy.create_topics import create_topics
 from deploy.servers import running_broker
+from shared.settings import ServiceSettings
 from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_SUBMITTED
 from tests.bench.load import latency_at, observing
 from tests.bench.machine import CpuTimes, peak_mb
@@ -114,7 +115,7 @@ async def _measure(plan: Plan) -> Report:
     comments = corpus(plan.peer_texts).comments
     with tempfile.TemporaryDirectory(prefix="heed-bench-") as folder:
         async with running_broker(Path(folder)) as broker:
-            await create_topics(broker.bootstrap, [], prefix=PREFIX)
+            await create_topics(ServiceSettings(kafka_bootstrap=broker.bootstrap, kafka_prefix=PREFIX), [])
             producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap)
             app = _app(broker.bootstrap)
             observing_readings = observing(broker.bootstrap, ANALYSED, FEEDBACK_ANALYSED.partitions, identity=_id)

@@ -20,7 +20,7 @@ from services.analysis.app import running
 from services.analysis.settings import AnalysisSettings
 from shared.publisher import Publisher, Record, record, running_publisher
 from shared.service import at_work
-from shared.settings import load
+from shared.settings import ServiceSettings, load
 from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_SUBMITTED
 from tests.bench.load import latency_at, observing
 from tests.bench.machine import CpuTimes, peak_mb
@@ -64,7 +64,7 @@ async def _measure(plan: Plan) -> Report:
     found = corpus(plan.texts)
     with tempfile.TemporaryDirectory(prefix="heed-bench-") as folder:
         async with running_broker(Path(folder)) as broker:
-            await create_topics(broker.bootstrap, [])
+            await create_topics(ServiceSettings(kafka_bootstrap=broker.bootstrap), [])
             settings = load(
                 AnalysisSettings,
                 kafka_bootstrap=broker.bootstrap,
