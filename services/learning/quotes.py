@@ -32,7 +32,7 @@ PRAISE = (1, 2)
 """Sentiments under which a quote may stand beside what people valued."""
 
 SIMILAR = 0.5
-"""Share of common words (Jaccard) from which two quotes say the same."""
+"""Share of the shorter quote's words (overlap coefficient) above which two say the same: one may hold the other."""
 
 _IDENTITY = (
     ("name", language.TITLED),
@@ -134,7 +134,7 @@ def pick(
 def _repeats(one: Candidate, other: Candidate) -> bool:
     if one.source == other.source:
         return True
-    return len(one.vocabulary & other.vocabulary) > SIMILAR * len(one.vocabulary | other.vocabulary)
+    return len(one.vocabulary & other.vocabulary) > SIMILAR * min(len(one.vocabulary), len(other.vocabulary))
 
 
 def _mentions(text: str, name: str) -> bool:
