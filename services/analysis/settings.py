@@ -41,5 +41,8 @@ class AnalysisSettings(ServiceSettings):
         description="P(name) from which a word is redacted, chosen beside the rules; none: the model's.",
     )
     severity_threshold: float | None = Field(
-        None, ge=0, le=1, description="Severity from which feedback is urgent; none: the model's own."
+        0.9,
+        ge=0,
+        le=1,
+        description="Severity from which feedback is urgent; the score is of dissatisfaction; none: the model's.",
     )
