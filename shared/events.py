@@ -6,6 +6,7 @@ under `tests/contract/golden/` holds one example of each version that was ever p
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
@@ -60,17 +61,17 @@ class Event(_Model):
 
     ce_type: ClassVar[str]
 
+    @abstractmethod
     def key(self) -> str:
         """The partition key."""
-        raise NotImplementedError
 
+    @abstractmethod
     def identity(self) -> UUID:
         """The deterministic CloudEvents id: the same event, sent twice, has the same id."""
-        raise NotImplementedError
 
+    @abstractmethod
     def moment(self) -> datetime:
         """When it happened (CloudEvents `time`)."""
-        raise NotImplementedError
 
 
 class About(_Model):

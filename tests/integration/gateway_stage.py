@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -22,9 +22,10 @@ from services.gateway.pseudonyms import Pseudonyms
 from services.gateway.settings import GatewaySettings
 from services.gateway.submission import read_submission
 from shared.database import engine
+from tests import waiting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -91,9 +92,5 @@ async def rows(database: AsyncEngine, query: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await connection.execute(text(query))]
 
 
-async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
-    """Wait for a condition, with a bound."""
-    deadline = time.monotonic() + seconds
-    while not await holds():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        await asyncio.sleep(0.01)
+until = partial(waiting.until, seconds=15)
+"""Wait for a condition, with this folder's bound."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 from shared.consumer import BatchConsumer, Delivery
 from shared.errors import TransientFault
@@ -13,6 +13,7 @@ from shared.member import consuming
 from shared.publisher import Record, record
 from shared.topics import DEAD_LETTERS, FEEDBACK_SUBMITTED, FEEDBACK_WITHDRAWN
 from tests.doubles import NOON, submitted
+from tests.integration.offsets import committed
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -56,19 +57,6 @@ def submissions(numbers: range, poison: Sequence[int] = ()) -> list[Record]:
         record(FEEDBACK_SUBMITTED, submitted(number, POISON if number in poison else "Kind staff."), "test")
         for number in numbers
     ]
-
-
-async def committed(settings: ServiceSettings) -> int:
-    """How many of the topic's records the group has behind it (the embedded broker's end offsets are wrong)."""
-    name = settings.kafka_prefix + FEEDBACK_SUBMITTED.name
-    partitions = [TopicPartition(name, number) for number in range(FEEDBACK_SUBMITTED.partitions)]
-    async with AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap,
-        group_id=f"{settings.kafka_prefix}analysis",
-        enable_auto_commit=False,
-    ) as consumer:
-        consumer.assign(partitions)
-        return sum([await consumer.committed(each) or 0 for each in partitions])
 
 
 async def dead(settings: ServiceSettings, count: int) -> list[dict[str, bytes]]:

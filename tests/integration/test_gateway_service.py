@@ -370,7 +370,7 @@ async def test_the_journey_follows_what_kafka_tells(
         async def is_read() -> bool:
             return bool((await http.get(path)).json()["state"] == "read")
 
-        await until(is_read, 30)
+        await until(is_read, seconds=30)
         told = FeedbackSummarised(
             team_id="maternity", period=date(2026, 3, 1), revision=1, feedback_ids=(one, uuid4()), summarised_at=NOW
         )
@@ -379,7 +379,7 @@ async def test_the_journey_follows_what_kafka_tells(
         async def is_summarised() -> bool:
             return bool((await http.get(path)).json()["state"] == "summarised")
 
-        await until(is_summarised, 30)
+        await until(is_summarised, seconds=30)
         journey = (await http.get(path)).json()
         assert journey["summarised"] == [{"team_id": "maternity", "period": "2026-03-01"}]
         assert journey["read_at"] == "2026-06-01T12:01:00Z"

@@ -9,29 +9,17 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.publisher import record
 from shared.topics import FEEDBACK_SUBMITTED
 from tests.doubles import submitted
+from tests.integration.offsets import committed
 
 if TYPE_CHECKING:
     from shared.publisher import KafkaPublisher
     from shared.settings import ServiceSettings
 
 pytestmark = pytest.mark.integration
-
-
-async def committed(settings: ServiceSettings) -> int:
-    name = settings.kafka_prefix + FEEDBACK_SUBMITTED.name
-    async with AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap,
-        group_id=f"{settings.kafka_prefix}analysis",
-        enable_auto_commit=False,
-    ) as consumer:
-        partitions = [TopicPartition(name, number) for number in range(FEEDBACK_SUBMITTED.partitions)]
-        consumer.assign(partitions)
-        return sum([await consumer.committed(each) or 0 for each in partitions])
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
