@@ -13,7 +13,6 @@ import tempfile
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import uvloop
@@ -27,8 +26,9 @@ from deploy.servers import running_broker
 from shared.settings import ServiceSettings
 from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_SUBMITTED
 from tests.bench.load import latency_at, observing
-from tests.bench.machine import CpuTimes, peak_mb
+from tests.bench.machine import CpuTimes
 from tests.bench.measurement import Measurement, Report
+from tests.bench.rounds import Rounds
 from tests.bench.texts import corpus
 from tests.waiting import until
 
@@ -136,26 +136,13 @@ async def _rounds(
 ) -> Measurement:
     # Longer than the rest: the first member of a group waits for others to join.
     await _round(producer, observer, comments[:50], "warm-up")
-    items = len(comments)
-    rates = []
-    spent_own, spent_servers = 0.0, 0.0
+    rounds = Rounds(len(comments))
     for number in range(plan.rounds):
         before, started = CpuTimes.now(), time.perf_counter()
         await _round(producer, observer, comments, str(number))
-        rates.append(items / (time.perf_counter() - started))
-        spent = CpuTimes.now().since(before)
-        spent_own, spent_servers = spent_own + spent.own, spent_servers + sum(spent.servers.values())
-    latency = await _latency(plan, comments, producer, observer, median(rates) / 2)
-    return Measurement(
-        "peer",
-        tuple(rates),
-        offered=latency.offered,
-        p50_ms=latency.p50_ms,
-        p95_ms=latency.p95_ms,
-        cpu_ms=spent_own * 1000 / (items * plan.rounds),
-        servers_cpu_ms=spent_servers * 1000 / (items * plan.rounds),
-        peak_mb=peak_mb(),
-    )
+        rounds.add(time.perf_counter() - started, before)
+    latency = await _latency(plan, comments, producer, observer, rounds.half_load)
+    return rounds.measurement("peer", latency)
 
 
 async def _submit(producer: AIOKafkaProducer, ids: Sequence[str], texts: Sequence[str]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING
 
 from deploy.embedded import INTEGRATION, running_stack
@@ -18,9 +17,10 @@ from deploy.pipeline import Followed, Outcome, run
 from shared.events import feedback_id
 from shared.topics import FEEDBACK_ANALYSED
 from tests.bench.load import latency_at, observing
-from tests.bench.machine import CpuTimes, peak_mb
-from tests.bench.measurement import Measurement, Profile, Report
+from tests.bench.machine import CpuTimes
+from tests.bench.measurement import Profile, Report
 from tests.bench.plan import WARM_UP
+from tests.bench.rounds import Rounds
 from tests.bench.sampling import Sampler
 from tests.bench.texts import corpus
 from tests.waiting import until
@@ -54,27 +54,14 @@ async def _measure(plan: Plan) -> Report:
 
 async def _rounds(plan: Plan, comments: Sequence[Comment], stack: Stack) -> Report:
     await _round(stack, comments[:WARM_UP], "warm-up")
-    items = len(comments)
-    rates = []
-    spent_own, spent_servers = 0.0, 0.0
+    rounds = Rounds(len(comments))
     for number in range(plan.rounds):
         before = CpuTimes.now()
         outcome = await _round(stack, comments, str(number))
-        rates.append(items / outcome.seconds)
-        spent = CpuTimes.now().since(before)
-        spent_own, spent_servers = spent_own + spent.own, spent_servers + sum(spent.servers.values())
+        rounds.add(outcome.seconds, before)
     profile = await _profiled(stack, comments) if plan.profile else None
-    latency = await _latency(plan, comments, stack, median(rates) / 2)
-    whole = Measurement(
-        "whole_pipeline",
-        tuple(rates),
-        offered=latency.offered,
-        p50_ms=latency.p50_ms,
-        p95_ms=latency.p95_ms,
-        cpu_ms=spent_own * 1000 / (items * plan.rounds),
-        servers_cpu_ms=spent_servers * 1000 / (items * plan.rounds),
-        peak_mb=peak_mb(),
-    )
+    latency = await _latency(plan, comments, stack, rounds.half_load)
+    whole = rounds.measurement("whole_pipeline", latency)
     return Report((whole,), profile)
 
 

@@ -9,7 +9,6 @@ import asyncio
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -23,9 +22,10 @@ from shared.service import at_work
 from shared.settings import ServiceSettings, load
 from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_SUBMITTED
 from tests.bench.load import latency_at, observing
-from tests.bench.machine import CpuTimes, peak_mb
+from tests.bench.machine import CpuTimes
 from tests.bench.measurement import Measurement, Report
 from tests.bench.plan import WARM_UP
+from tests.bench.rounds import Rounds
 from tests.bench.texts import corpus
 from tests.waiting import until
 
@@ -80,27 +80,14 @@ async def _measure(plan: Plan) -> Report:
 
 async def _rounds(plan: Plan, found: Corpus, publisher: Counting, bootstrap: str) -> Measurement:
     await _round(publisher, _records(found, "warm-up")[:WARM_UP])
-    items = len(found.comments)
-    rates = []
-    spent_own, spent_servers = 0.0, 0.0
+    rounds = Rounds(len(found.comments))
     for number in range(plan.rounds):
         records = _records(found, str(number))
         before, started = CpuTimes.now(), time.perf_counter()
         await _round(publisher, records)
-        rates.append(items / (time.perf_counter() - started))
-        spent = CpuTimes.now().since(before)
-        spent_own, spent_servers = spent_own + spent.own, spent_servers + sum(spent.servers.values())
-    latency = await _latency(plan, found, publisher, bootstrap, median(rates) / 2)
-    return Measurement(
-        "topic_to_topic",
-        tuple(rates),
-        offered=latency.offered,
-        p50_ms=latency.p50_ms,
-        p95_ms=latency.p95_ms,
-        cpu_ms=spent_own * 1000 / (items * plan.rounds),
-        servers_cpu_ms=spent_servers * 1000 / (items * plan.rounds),
-        peak_mb=peak_mb(),
-    )
+        rounds.add(time.perf_counter() - started, before)
+    latency = await _latency(plan, found, publisher, bootstrap, rounds.half_load)
+    return rounds.measurement("topic_to_topic", latency)
 
 
 def _records(found: Corpus, name: str) -> list[Record]:
