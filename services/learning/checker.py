@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from services.learning import language, quotes, rendering, wording
@@ -60,36 +61,49 @@ def check(
         allowed: names of places that are not people's names.
     """
     names = tuple(team_names)
-    others = [name for name in names if name.casefold() != summary.team_name.casefold()]
     found = {
         *_payload(summary),
         *_quotes(summary, names, allowed),
-        *_prose(summary, summary.text, "text", others, allowed),
-        *_prose(summary, summary.markdown, "markdown", others, allowed),
+        *_prose(summary, summary.text, "text", names, allowed),
+        *_prose(summary, summary.markdown, "markdown", names, allowed),
     }
     return tuple(sorted(found))
 
 
 def _prose(
-    summary: LearningSummary, text: str, name: str, others: Sequence[str], allowed: Sequence[str]
+    summary: LearningSummary, text: str, name: str, teams: tuple[str, ...], allowed: Sequence[str]
 ) -> Iterator[Violation]:
     if len(summary.text.split()) > rendering.MAX_WORDS:
         yield Violation("too_long", "text")
     numbers = _numbers(summary)
     for index, line in enumerate(_masked(summary, text).splitlines(), start=1):
         place = f"{name} line {index}"
-        yield from (Violation(rule, place) for rule, pattern in _PROSE if pattern.search(line))
+        yield from (Violation(rule, place) for rule in _broken(line))
         if language.VERDICT_ON_CHANCE.search(line):
             yield Violation("verdict_on_chance", place)
         if not line.isupper() and language.capitalised_inside(line.lstrip("#-> *"), allowed):
             yield Violation("name", place)
-        if any(re.search(rf"(?<!\w){re.escape(other)}(?!\w)", line) for other in others):
+        if _names_another(line, teams, summary.team_name):
             yield Violation("other_team", place)
         for number in _NUMBER.findall(line):
             if float(number) not in numbers:
                 yield Violation("number_not_in_payload", place)
             if float(number) < 8:
                 yield Violation("small_count", place)
+
+
+@lru_cache(maxsize=1_024)
+def _broken(line: str) -> tuple[str, ...]:
+    """The rules that a line of our own prose breaks; most lines stand on every page, and none holds a quote."""
+    return tuple(rule for rule, pattern in _PROSE if pattern.search(line))
+
+
+def _names_another(line: str, teams: tuple[str, ...], own: str) -> bool:
+    """Whether it names a team other than the page's; looked for one by one only where it names any."""
+    if not quotes.names(teams, re.NOFLAG).search(line):
+        return False
+    others = (name for name in teams if name.casefold() != own.casefold())
+    return any(re.search(rf"(?<!\w){re.escape(other)}(?!\w)", line) for other in others)
 
 
 def _masked(summary: LearningSummary, text: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from services.learning.wording import MONTHS
@@ -278,7 +279,7 @@ def capitalised_inside(text: str, allowed: Iterable[str] = ()) -> list[str]:
         text: what to look at.
         allowed: names that are not people's: wards, sites, services.
     """
-    known = CAPITALISED | {word for name in allowed for word in name.split()}
+    known = _known(tuple(allowed))
     found = []
     for match in _WORD.finditer(text):
         word = match.group().replace("\u2019", "'")
@@ -288,6 +289,11 @@ def capitalised_inside(text: str, allowed: Iterable[str] = ()) -> list[str]:
         if before.strip() and not _SENTENCE_END.search(before):
             found.append(word)
     return found
+
+
+@lru_cache(maxsize=16)
+def _known(allowed: tuple[str, ...]) -> frozenset[str]:
+    return CAPITALISED | {word for name in allowed for word in name.split()}
 
 
 def name_before_verb(text: str) -> bool:
@@ -302,7 +308,7 @@ def name_before_verb(text: str) -> bool:
 
 def unprintable(text: str) -> bool:
     """Whether it holds control or invisible characters, which could change what a reader sees."""
-    return any(unicodedata.category(character) in {"Cc", "Cf", "Co", "Cs"} for character in text)
+    return not text.isprintable() and any(unicodedata.category(each) in {"Cc", "Cf", "Co", "Cs"} for each in text)
 
 
 def words(text: str) -> list[str]:

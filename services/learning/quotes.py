@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from services.learning import language
@@ -78,10 +79,10 @@ def identity_faults(text: str, team_names: Iterable[str] = (), allowed: Sequence
     found = [code for code, pattern in _IDENTITY if pattern.search(text)]
     if language.capitalised_inside(text, allowed) or language.name_before_verb(text):
         found.append("name")
-    places = any(_mentions(text, name) for name in allowed)
+    places = names(tuple(allowed)).search(text)
     if language.DATE.search(text) and (places or language.PLACE.search(text)):
         found.append("date_and_place")
-    if any(_mentions(text, name) for name in team_names):
+    if names(tuple(team_names)).search(text):
         found.append("team_named")
     if language.unprintable(text):
         found.append("unprintable")
@@ -137,5 +138,7 @@ def _repeats(one: Candidate, other: Candidate) -> bool:
     return len(one.vocabulary & other.vocabulary) > SIMILAR * min(len(one.vocabulary), len(other.vocabulary))
 
 
-def _mentions(text: str, name: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None
+@lru_cache(maxsize=16)
+def names(given: tuple[str, ...], flags: re.RegexFlag = re.IGNORECASE) -> re.Pattern[str]:
+    """An expression that finds any of these names where it stands as words of its own; made once for each list."""
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, given)) or '(?!)'})(?!\w)", flags)
