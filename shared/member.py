@@ -24,6 +24,7 @@ from shared.consumer import GiveBack, Halted
 from shared.gaps import GapGuard
 from shared.kafka import broker_security, unreached
 from shared.polling import Polls
+from shared.progress import Progress
 from shared.telemetry import Metric
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class GroupMember:
         self._behind: dict[TopicPartition, int] = {}
         self.subscriber: BatchSubscriber | None = None
         self.polls: Polls | None = None
+        self.progress: Progress | None = None
 
     async def on_batch(self, records: tuple[ConsumerRecord[bytes, bytes], ...]) -> None:
         """Never raise: FastStream would swallow it and read on, past records that were not handled."""
@@ -143,11 +145,8 @@ class GroupMember:
         for partition, records in batch.items():
             if guard := self._guards.get(partition):
                 guard.done(records[-1].offset)
-        try:
-            await asyncio.wait_for(kafka.commit(offsets), self._settings.commit_timeout)
-        except (KafkaError, TimeoutError) as error:
-            # The effects stand; at worst another member repeats them, and they are idempotent.
-            log.warning("offsets not committed (%s): the batch may come again", type(error).__name__)
+        assert self.progress is not None
+        await self.progress.commit(offsets)
         self._tell_lag(kafka, batch)
 
     def _tell_lag(self, kafka: AIOKafkaConsumer, batch: Batch) -> None:
@@ -180,6 +179,11 @@ class GroupMember:
         if self.subscriber is None or not self.subscriber.running or self.polls is None or not self.polls.succeed():
             return False
         return any(not task.done() for task in self.subscriber.tasks)
+
+    async def checks(self) -> dict[str, bool]:
+        """Whether it reads (`consumer`), and whether it gets on: see `Progress.checks`."""
+        assert self.progress is not None
+        return {"consumer": self.alive(), **await self.progress.checks()}
 
 
 async def _parse(message: tuple[ConsumerRecord[bytes, bytes], ...], _original: object) -> KafkaMessage:
@@ -243,7 +247,8 @@ async def consuming(consumers: Sequence[BatchConsumer[Any]], settings: ServiceSe
             await broker.start()
         except KafkaError as error:
             raise await unreached(settings, error) from error
-        member.polls = Polls(subscriber.consumer, names, settings)
+        member.progress = Progress(subscriber.consumer, settings)
+        member.polls = Polls(subscriber.consumer, names, settings, member.progress.commit_again)
         try:
             yield member
         finally:

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from shared.kafka import failed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from aiokafka import AIOKafkaConsumer
 
@@ -31,12 +31,20 @@ class Polls:
         kafka: whose polls; from now on they go through here.
         topics: what it subscribes to, in full.
         settings: the pause after a failed poll.
+        before: what is done before each poll, as far as it is due.
     """
 
-    def __init__(self, kafka: AIOKafkaConsumer, topics: Sequence[str], settings: ServiceSettings) -> None:
+    def __init__(
+        self,
+        kafka: AIOKafkaConsumer,
+        topics: Sequence[str],
+        settings: ServiceSettings,
+        before: Callable[[], Awaitable[None]],
+    ) -> None:
         self._kafka = kafka
         self._topics = topics
         self._settings = settings
+        self._before = before
         self._failed_at: float | None = None
         self._poll = kafka.getmany
         kafka.getmany = self._getmany
@@ -52,6 +60,7 @@ class Polls:
 
     async def _getmany(self, *partitions: Any, **options: Any) -> dict[Any, Any]:
         try:
+            await self._before()
             records: dict[Any, Any] = await self._poll(*partitions, **options)
         except KafkaError as error:
             self._failed_at = monotonic()

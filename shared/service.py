@@ -49,18 +49,22 @@ class Running:
         consumers: what it reads.
         checks: what must hold for it to be ready, beside its consumers.
         app: its HTTP side, if it has one of its own.
+        works_without_kafka: a broker that is away does not make it less ready by itself; a check of its own tells.
     """
 
     consumers: Sequence[BatchConsumer[Any]] = ()
     checks: Mapping[str, Callable[[], Awaitable[bool]]] = field(default_factory=dict)
     app: AsgiApp | None = None
+    works_without_kafka: bool = False
     loop: GroupMember | None = None
 
     async def readiness(self) -> dict[str, bool]:
         """Each check by name."""
         results = {name: await check() for name, check in self.checks.items()}
         if self.loop is not None:
-            results["consumer"] = self.loop.alive()
+            results |= await self.loop.checks()
+            if self.works_without_kafka:
+                del results["broker"]
         for consumer in self.consumers:
             away = consumer.away_since
             waiting = away is not None and time.monotonic() - away > AWAY_LIMIT

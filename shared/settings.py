@@ -54,6 +54,13 @@ class ServiceSettings(BaseSettings):
     batch_records: int = Field(256, ge=1, le=10_000, description="Records handled together at most.")
     batch_timeout_ms: int = Field(20, ge=1, le=10_000, description="How long a poll waits for records.")
     commit_timeout: Seconds = Field(10.0, description="Seconds an offset commit may take.")
+    commit_age: Seconds = Field(
+        60.0, description="Seconds that handled records may wait for their commit before not ready."
+    )
+    lag_limit: int = Field(10_000, ge=0, description="Records that may wait for a member however long.")
+    lag_patience: Seconds = Field(
+        60.0, description="Seconds that more than these may wait without becoming fewer before not ready."
+    )
     backoff_initial: Seconds = Field(0.2, description="Seconds before the first retry of a transient fault.")
     backoff_max: Seconds = Field(10.0, description="Seconds between retries at most.")
     give_back_after: Seconds = Field(120.0, description="Seconds of retries before a batch is polled anew.")

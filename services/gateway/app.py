@@ -90,6 +90,7 @@ async def _wired(settings: GatewaySettings, publisher: Publisher, database: Asyn
     service = Running(
         consumers=_consumers(store, publisher, settings),
         checks={"database": database_up, "relay": relay_alive, "outbox": outbox_moves},
+        works_without_kafka=True,
     )
     service.app = build_app(gateway, service.readiness)
     try:

@@ -16,6 +16,7 @@ from shared.cloudevents import encode
 from shared.consumer import BatchConsumer, Delivery
 from shared.events import FeedbackWithdrawn
 from shared.member import PART_BYTES, GroupMember, parts_of
+from shared.progress import Progress
 from shared.publisher import Record
 from shared.settings import ServiceSettings
 from shared.telemetry import Metric
@@ -69,6 +70,7 @@ def membership(client: Client, settings: ServiceSettings, done: list[str]) -> Gr
 
     member = GroupMember([consumer(FEEDBACK_SUBMITTED), consumer(FEEDBACK_WITHDRAWN)], settings)
     member.subscriber = SimpleNamespace(consumer=client)  # type: ignore[assignment]
+    member.progress = Progress(client, settings)
     return member
 
 

@@ -35,7 +35,10 @@ class Kafka:
 
 
 def watched(kafka: Kafka) -> Polls:
-    return Polls(kafka, ["feedback-analysed"], SETTINGS)
+    async def nothing() -> None:
+        return
+
+    return Polls(kafka, ["feedback-analysed"], SETTINGS, nothing)
 
 
 @pytest.fixture
