@@ -119,8 +119,9 @@ class Progress:
         try:
             async with asyncio.timeout(LOOK_LIMIT):
                 ours = list(self._kafka.assignment())
-                ends = await self._kafka.end_offsets(ours) if ours else {}
-                return sum([max(0, end - await self._kafka.position(partition)) for partition, end in ends.items()])
+                ends: dict[TopicPartition, int] = await self._kafka.end_offsets(ours) if ours else {}
+                positions: dict[TopicPartition, int] = {each: await self._kafka.position(each) for each in ends}
+                return sum(max(0, end - positions[each]) for each, end in ends.items())
         except IllegalStateError:
             return 0  # a partition went to another member meanwhile: the next look sees who has it
         except (KafkaError, TimeoutError):
