@@ -100,9 +100,11 @@ class LearningSummary(Event):
     organisation: Name
     period: date
     """First day."""
-    period_kind: Literal["month", "quarter"] = "month"
+    period_kind: Literal["month", "quarter", "week"] = "month"
     revision: Annotated[int, Field(ge=1)]
     generated_at: AwareDatetime
+    provisional: bool = False
+    """Whether the period is still open: it has not ended, or its grace time has not; more may come in."""
     described: bool
     """Whether at least 10 comments were read: only then does the page tell themes and quotes."""
     heard: Heard

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+
+from services.learning.periods import period_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import date, datetime
+    from datetime import date
     from uuid import UUID
 
+    from services.learning.periods import PeriodKind
     from shared.events import FeedbackAnalysed, Sentiment
-
-LONDON = ZoneInfo("Europe/London")
 
 Measure = tuple[str, str]
 """A measure and its value: ("sentiment", "1"), ("theme_negative", "Timeliness of care"), ("responses", "")."""
@@ -44,18 +44,13 @@ class Reading:
     """The remaining columns of the row."""
 
 
-def month_of(moment: datetime) -> date:
-    """The first day of the month in which it happened, by the clock of Europe/London."""
-    return moment.astimezone(LONDON).date().replace(day=1)
-
-
-def reading_of(event: FeedbackAnalysed, team_id: str) -> Reading:
-    """The reading that an event stands for."""
+def reading_of(event: FeedbackAnalysed, team_id: str, kind: PeriodKind = "month") -> Reading:
+    """The reading that an event stands for, in the period of that kind in which it happened."""
     return Reading(
         feedback_id=event.feedback_id,
         version=event.version,
         team_id=team_id,
-        period=month_of(event.occurred_at),
+        period=period_of(event.occurred_at, kind),
         measures=tuple(sorted(measures_of(event))),
         details={
             "occurred_at": event.occurred_at.isoformat(),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from services.learning.catalogue import TeamIdentity
+    from services.learning.periods import PeriodKind
     from services.learning.quotes import Candidate
     from services.learning.readings import Measure
 
@@ -95,18 +96,22 @@ def compose(
     generated_at: datetime,
     team_names: Sequence[str] = (),
     allowed: Sequence[str] = (),
+    kind: PeriodKind = "month",
+    provisional: bool = False,
 ) -> LearningSummary:
     """Write one page.
 
     Args:
         team: whose it is.
-        period: the first day of the month.
+        period: its first day.
         counts: the period's counters.
         candidates: consented words that may be quoted, in any order.
         revision: from 1.
         generated_at: when.
         team_names: of all teams; no quote may name one.
         allowed: names of places that are not people's names.
+        kind: how long the period is.
+        provisional: whether it is still open.
     """
     table = counters(counts)
     described = table.get("read", {}).get("", 0) >= MINIMUM_RESPONSES
@@ -115,8 +120,10 @@ def compose(
         "team_name": team.name,
         "organisation": team.organisation,
         "period": period,
+        "period_kind": kind,
         "revision": revision,
         "generated_at": generated_at,
+        "provisional": provisional,
         "described": described,
         "heard": _heard(table),
         "pattern": _pattern(described),

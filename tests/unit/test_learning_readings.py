@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from itertools import pairwise
 
 import pytest
@@ -14,7 +13,6 @@ from services.learning.readings import (
     Reading,
     deltas,
     measures_of,
-    month_of,
     newest,
     reading_of,
     supersedes,
@@ -22,18 +20,6 @@ from services.learning.readings import (
 )
 from shared.events import AnalysedSegment, Theme
 from tests.unit.learning_samples import MANNER, WAITING, analysed, identifier, reading, sentiment
-
-
-@pytest.mark.parametrize(
-    ("moment", "month"),
-    [
-        (datetime(2026, 6, 30, 22, 59, tzinfo=UTC), date(2026, 6, 1)),
-        (datetime(2026, 6, 30, 23, 1, tzinfo=UTC), date(2026, 7, 1)),
-        (datetime(2026, 1, 31, 23, 59, tzinfo=UTC), date(2026, 1, 1)),
-    ],
-)
-def test_a_month_ends_by_the_clock_of_london(moment: datetime, month: date) -> None:
-    assert month_of(moment) == month
 
 
 def test_a_comment_counts_once_under_each_measure() -> None:
