@@ -10,15 +10,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from services.learning.corrections import tone_of
 from services.learning.periods import period_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import date
     from uuid import UUID
 
     from services.learning.periods import PeriodKind
-    from shared.events import FeedbackAnalysed, Sentiment
+    from shared.events import FeedbackAnalysed
 
 Measure = tuple[str, str]
 """A measure and its value: ("sentiment", "1"), ("theme_negative", "Timeliness of care"), ("responses", "")."""
@@ -42,6 +43,13 @@ class Reading:
     measures: tuple[Measure, ...] = ()
     details: dict[str, Any] | None = None
     """The remaining columns of the row."""
+    uncorrected: tuple[Measure, ...] | None = None
+    """What it would count for had no team member corrected it; None where none has."""
+
+    @property
+    def as_read(self) -> tuple[Measure, ...]:
+        """What the model alone says that it counts for."""
+        return self.measures if self.uncorrected is None else self.uncorrected
 
 
 def reading_of(event: FeedbackAnalysed, team_id: str, kind: PeriodKind = "month") -> Reading:
@@ -106,33 +114,44 @@ def measures_of(event: FeedbackAnalysed) -> set[Measure]:
     if event.urgent:
         return measures | {("urgent", "")}
     if has_words:
-        measures |= {("read", ""), ("model", _clean(event.model_version) or "")}
-    if event.sentiment is not None:
-        measures.add(("sentiment", str(event.sentiment.label)))
-    return measures | _themes_of(event)
+        measures.add(("read", ""))
+    return measures | measures_of_the_model(
+        _clean(event.model_version) or "",
+        event.sentiment.label if event.sentiment else None,
+        [_clean(theme.name) or "" for theme in event.themes],
+        [(s.sentiment.label, [_clean(theme.name) or "" for theme in s.themes]) for s in event.segments],
+        has_words=has_words,
+    )
 
 
-def _themes_of(event: FeedbackAnalysed) -> set[Measure]:
-    """Themes with the tone of the segments that raise them; of the whole comment where none does."""
-    found: set[Measure] = set()
-    for theme in event.themes:
-        name = _clean(theme.name) or ""
-        tones = {
-            _tone(segment.sentiment)
-            for segment in event.segments
-            if any(raised.name == theme.name for raised in segment.themes)
-        }
-        if not tones and event.sentiment is not None:
-            tones = {_tone(event.sentiment)}
-        found.add(("theme", name))
-        found |= {(f"theme_{tone}", name) for tone in tones}
+def measures_of_the_model(
+    model_version: str,
+    sentiment: int | None,
+    themes: Iterable[str],
+    segments: Sequence[tuple[int, Sequence[str]]],
+    *,
+    has_words: bool,
+) -> set[Measure]:
+    """What the model's reading alone adds.
+
+    Args:
+        model_version: of the model that read it.
+        sentiment: of the whole; None where there was nothing to read.
+        themes: of the whole.
+        segments: sentiment and themes of each.
+        has_words: whether there was anything to read.
+    """
+    found: set[Measure] = {("model", model_version)} if has_words else set()
+    if sentiment is not None:
+        found.add(("sentiment", str(sentiment)))
+    for theme in themes:
+        # The tone of the segments that raise it; of the whole comment where none does.
+        tones = {tone_of(label) for label, raised in segments if theme in raised}
+        if not tones and sentiment is not None:
+            tones = {tone_of(sentiment)}
+        found.add(("theme", theme))
+        found |= {(f"theme_{tone}", theme) for tone in tones}
     return found
-
-
-def _tone(sentiment: Sentiment) -> str:
-    if sentiment.label == 3:
-        return "neutral"
-    return "positive" if sentiment.label < 3 else "negative"
 
 
 def _language(tag: str | None) -> str:

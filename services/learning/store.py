@@ -1,7 +1,8 @@
 """Readings and period counters in PostgreSQL: one transaction per batch, a replay changes nothing.
 
-The SQL is set-based: a batch costs a handful of statements, however many readings it holds. Rows are always locked in
-the order readings, counters, due pages, and within each by key, so members cannot deadlock each other.
+The SQL is set-based: a batch costs a handful of statements, however many readings it holds. Locks are always taken in
+the order what is kept beside readings (`beside.py`), readings, counters, due pages, and within each by key, so members
+cannot deadlock each other.
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from services.learning import beside
 from services.learning.catalogue import UNROUTED
-from services.learning.readings import Reading, deltas, newest, supersedes
+from services.learning.corrections import overlaid
+from services.learning.counting import locked, mark_due, recount
+from services.learning.readings import deltas, newest, supersedes
 from shared.database import transient_faults_told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
-    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from services.learning.readings import CounterKey
+    from services.learning.readings import Reading
 
 _COLUMNS = {
     "feedback_id": "uuid",
@@ -49,6 +52,7 @@ _COLUMNS = {
     "segments": "jsonb",
     "model_version": "text",
     "measures": "jsonb",
+    "uncorrected": "jsonb",
 }
 _NAMES = ", ".join(_COLUMNS)
 _RECORDS = f"jsonb_to_recordset(CAST(:rows AS jsonb)) AS given({', '.join(f'{n} {t}' for n, t in _COLUMNS.items())})"
@@ -65,25 +69,10 @@ _INSERT = text(
     f"INSERT INTO reading ({_NAMES}) SELECT {_NAMES} FROM {_RECORDS} ORDER BY feedback_id "  # noqa: S608
     "ON CONFLICT (feedback_id) DO NOTHING RETURNING feedback_id"
 )
-_LOCK = text(
-    "SELECT feedback_id, version, withdrawn, team_id, period, measures FROM reading "
-    "WHERE feedback_id = ANY(CAST(:ids AS uuid[])) ORDER BY feedback_id FOR UPDATE"
-)
 _REPLACE = text(
     "UPDATE reading SET "  # noqa: S608
     + ", ".join(f"{name} = given.{name}" for name in _COLUMNS if name != "feedback_id")
     + f", included_revision = NULL FROM {_RECORDS} WHERE reading.feedback_id = given.feedback_id"
-)
-_COUNT = text(
-    "INSERT INTO period_counter (team_id, period, measure, value, count) "
-    "SELECT * FROM unnest(CAST(:teams AS text[]), CAST(:periods AS date[]), CAST(:measures AS text[]), "
-    "CAST(:values AS text[]), CAST(:counts AS bigint[])) "
-    "ON CONFLICT (team_id, period, measure, value) DO UPDATE SET count = period_counter.count + EXCLUDED.count"
-)
-_DUE = text(
-    "INSERT INTO due_page (team_id, period) "
-    "SELECT * FROM unnest(CAST(:teams AS text[]), CAST(:periods AS date[])) "
-    "ON CONFLICT (team_id, period) DO UPDATE SET changed_at = clock_timestamp()"
 )
 _ALL_DUE = text(
     # In the order in which `_mark_due` sorts, so that the two wait for each other instead of deadlocking.
@@ -167,15 +156,18 @@ class ReadingStore:
         if not wanted:
             return Change(0, 0, 0, 0)
         async with transient_faults_told(), self._database.begin() as connection:
+            corrections = await beside.corrections_of(connection, [reading.feedback_id for reading in wanted])
+            wanted = [overlaid(reading, corrections) for reading in wanted]
             rows = await connection.execute(_INSERT, {"rows": _records(wanted)})
             inserted = {row.feedback_id for row in rows}
             come = [reading for reading in wanted if reading.feedback_id in inserted]
             gone, instead = await self._replacements(connection, wanted, inserted)
             if instead:
                 await connection.execute(_REPLACE, {"rows": _records(instead)})
-            await _recount(connection, deltas(gone, [*come, *instead]))
-            await _mark_due(connection, [*gone, *come, *instead])
-        written = [*come, *instead]
+            written = [*come, *instead]
+            await beside.forget(connection, [r for r in written if r.withdrawn or r.feedback_id in corrections])
+            await recount(connection, deltas(gone, written))
+            await mark_due(connection, [*gone, *written])
         return Change(
             arrived=len(come),
             replaced=len(instead),
@@ -190,8 +182,7 @@ class ReadingStore:
         rest = {reading.feedback_id: reading for reading in wanted if reading.feedback_id not in inserted}
         if not rest:
             return [], []
-        rows = await connection.execute(_LOCK, {"ids": list(rest)})
-        held = [_reading(row) for row in rows]
+        held = await locked(connection, rest)
         gone = [old for old in held if supersedes(rest[old.feedback_id], old)]
         return gone, [rest[old.feedback_id] for old in gone]
 
@@ -223,30 +214,6 @@ class ReadingStore:
             return Tally(row.read, row.urgent)
 
 
-async def _recount(connection: AsyncConnection, change: Mapping[CounterKey, int]) -> None:
-    if not change:
-        return
-    teams, periods, measures, values = zip(*change, strict=True)
-    await connection.execute(
-        _COUNT,
-        {
-            "teams": list(teams),
-            "periods": list(periods),
-            "measures": list(measures),
-            "values": list(values),
-            "counts": list(change.values()),
-        },
-    )
-
-
-async def _mark_due(connection: AsyncConnection, readings: Iterable[Reading]) -> None:
-    pairs = sorted({(r.team_id, r.period) for r in readings if r.team_id is not None and r.period is not None})
-    if pairs:
-        await connection.execute(
-            _DUE, {"teams": [team for team, _ in pairs], "periods": [period for _, period in pairs]}
-        )
-
-
 def _records(readings: Iterable[Reading]) -> str:
     return json.dumps(
         [
@@ -259,19 +226,8 @@ def _records(readings: Iterable[Reading]) -> str:
                 "team_id": reading.team_id,
                 "period": reading.period.isoformat() if reading.period else None,
                 "measures": reading.measures,
+                "uncorrected": reading.uncorrected,
             }
             for reading in readings
         ]
-    )
-
-
-def _reading(row: Row[Any]) -> Reading:
-    measures = json.loads(row.measures) if isinstance(row.measures, str) else row.measures
-    return Reading(
-        feedback_id=row.feedback_id,
-        version=row.version,
-        withdrawn=row.withdrawn,
-        team_id=row.team_id,
-        period=row.period,
-        measures=tuple((measure, value) for measure, value in measures),
     )

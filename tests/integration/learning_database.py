@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 
 SCHEMA = "learning"
 
+TABLES = (
+    "reading",
+    "period_counter",
+    "due_page",
+    "page",
+    "included_part",
+    "correction",
+    "urgent_item",
+    "due_digest",
+    "digest",
+)
+
 
 @pytest.fixture
 async def url(database_url: DatabaseUrl) -> str:
@@ -37,7 +49,7 @@ async def database(url: str) -> AsyncIterator[AsyncEngine]:
 async def emptied(database: AsyncEngine) -> None:
     """Forget every row."""
     async with database.begin() as connection:
-        await connection.execute(text("TRUNCATE reading, period_counter, due_page, page, included_part"))
+        await connection.execute(text(f"TRUNCATE {', '.join(TABLES)}"))
 
 
 async def counters(database: AsyncEngine) -> dict[tuple[str, str, str, str], int]:
