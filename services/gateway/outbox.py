@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -32,13 +33,23 @@ WAITING = text(
 
 OLDEST = text("SELECT created_at FROM outbox WHERE published_at IS NULL AND set_aside IS NULL ORDER BY id LIMIT 1")
 
+# What was deleted is counted where it is deleted, in the same transaction: the proof cannot be there without the deed.
 PURGE = text(
     """
-    DELETE FROM outbox WHERE id IN (
-        SELECT id FROM outbox WHERE published_at IS NOT NULL AND created_at < :before LIMIT :limit
+    WITH gone AS (
+        DELETE FROM outbox WHERE id IN (
+            SELECT id FROM outbox
+             WHERE (published_at IS NOT NULL OR set_aside IS NOT NULL) AND created_at < :before LIMIT :limit
+        )
+        RETURNING CASE WHEN published_at IS NULL THEN 'set aside' ELSE 'published' END AS kind
     )
+    INSERT INTO audit (at, action, number, before)
+    SELECT CAST(:now AS timestamptz), 'purged ' || kind, count(*), CAST(:before AS timestamptz) FROM gone GROUP BY kind
+    RETURNING action, number
     """
 )
+
+FORGET_AUDIT = text("DELETE FROM audit WHERE at < :before")
 
 REQUEUE = text(
     """
@@ -127,19 +138,34 @@ class Outbox:
             created: datetime | None = (await connection.execute(OLDEST)).scalar_one_or_none()
             return created
 
-    async def purge(self, retention: timedelta, now: datetime) -> int:
-        """Delete published rows older than `retention`, and say how many. What waits for Kafka is kept.
+    async def purge(self, retention: timedelta, now: datetime) -> Counter[str]:
+        """Delete rows older than `retention` that were published or set aside; an audit row says how many of each.
+
+        What waits for Kafka is kept: it is nowhere else yet.
+
+        Returns:
+            How many were deleted: `purged published`, `purged set aside`.
 
         Raises:
             TransientFault: the database is away.
         """
-        purged = 0
+        purged: Counter[str] = Counter()
+        given = {"before": now - retention, "now": now, "limit": PURGED_TOGETHER}
         while True:
             async with transient_faults_told(), self._database.begin() as connection:
-                result = await connection.execute(PURGE, {"before": now - retention, "limit": PURGED_TOGETHER})
-            purged += result.rowcount
-            if result.rowcount < PURGED_TOGETHER:
+                told = {row.action: row.number for row in await connection.execute(PURGE, given)}
+            purged.update(told)
+            if sum(told.values()) < PURGED_TOGETHER:
                 return purged
+
+    async def forget_audit(self, retention: timedelta, now: datetime) -> None:
+        """Delete audit rows older than `retention`.
+
+        Raises:
+            TransientFault: the database is away.
+        """
+        async with transient_faults_told(), self._database.begin() as connection:
+            await connection.execute(FORGET_AUDIT, {"before": now - retention})
 
 
 async def requeue_unfinished(database: AsyncEngine, finished: Collection[tuple[UUID, int]]) -> int:

@@ -20,13 +20,17 @@ log = logging.getLogger(__name__)
 
 
 async def purge_for_ever(outbox: Outbox, settings: GatewaySettings, clock: Callable[[], datetime]) -> None:
-    """Delete published payloads past their retention now, and then every `purge_interval` seconds, until cancelled."""
+    """Delete raw payloads past their retention now, and then every `purge_interval` seconds, until cancelled."""
     retention = timedelta(days=settings.raw_retention_days)
+    audit_retention = timedelta(days=settings.audit_retention_days)
     while True:
         try:
             purged = await outbox.purge(retention, clock())
-            if purged:
-                log.info("purged %d raw payloads older than %s", purged, retention)
+            await outbox.forget_audit(audit_retention, clock())
+            if lost := purged["purged set aside"]:
+                log.error("forgot %d raw payloads that Kafka never took, %s after they came", lost, retention)
+            if published := purged["purged published"]:
+                log.info("purged %d raw payloads older than %s", published, retention)
         except TransientFault as fault:
             log.warning("purge waits for its next turn: %s", fault)
         except Exception:

@@ -17,7 +17,10 @@ class GatewaySettings(ServiceSettings):
         description="Key of all pseudonyms and content hashes; changing it unlinks the old ones."
     )
     raw_retention_days: float = Field(
-        7, gt=0, le=365, description="Days that published raw payloads stay in the outbox."
+        7, gt=0, le=365, description="Days that raw payloads stay in the outbox, published or set aside."
+    )
+    audit_retention_days: float = Field(
+        730, gt=0, description="Days that audit rows stay: how much was deleted and when, never what."
     )
     purge_interval: Seconds = Field(3600.0, description="Seconds between purges of the outbox.")
     relay_batch: int = Field(500, ge=1, le=10_000, description="Outbox rows published together at most.")

@@ -247,13 +247,30 @@ async def execute(database: AsyncEngine, statement: str) -> None:
         await connection.exec_driver_sql(statement)
 
 
-async def test_a_purge_takes_only_what_is_published_and_old(database: AsyncEngine, store: FeedbackStore) -> None:
-    for number, age in enumerate([8, 8, 6]):
+async def test_a_purge_takes_what_is_old_and_waits_for_nobody(database: AsyncEngine, store: FeedbackStore) -> None:
+    for number, age in enumerate([10, 9, 8, 6]):
         await store.accept("survey", [submission(str(number))], NOW - timedelta(days=age))
-    await execute(database, "UPDATE outbox SET published_at = created_at WHERE id <> (SELECT min(id) FROM outbox)")
-    waiting, _, young = await rows(database, "SELECT id FROM outbox ORDER BY id")
-    assert await Outbox(database).purge(timedelta(days=7), NOW) == 1
-    assert await rows(database, "SELECT id FROM outbox ORDER BY id") == [waiting, young]
+    (waiting,), _, _, (young,) = await rows(database, "SELECT id FROM outbox ORDER BY id")
+    await execute(database, "UPDATE outbox SET published_at = created_at WHERE id >= (SELECT min(id) + 2 FROM outbox)")
+    await execute(database, "UPDATE outbox SET set_aside = 'too_large' WHERE id = (SELECT min(id) + 1 FROM outbox)")
+    purged = await Outbox(database).purge(timedelta(days=7), NOW)
+    assert purged == {"purged published": 1, "purged set aside": 1}
+    assert await rows(database, "SELECT id FROM outbox ORDER BY id") == [(waiting,), (young,)]
+
+
+async def test_a_purge_proves_what_it_deleted_without_its_content(database: AsyncEngine, store: FeedbackStore) -> None:
+    outbox, later = Outbox(database), NOW + timedelta(days=8)
+    await store.accept("survey", [submission(str(number)) for number in range(3)], NOW)
+    await execute(database, "UPDATE outbox SET published_at = created_at")
+    await outbox.purge(timedelta(days=7), later)
+    await outbox.purge(timedelta(days=7), later)
+    assert await rows(database, "SELECT at, action, number, before FROM audit") == [
+        (later, "purged published", 3, NOW + timedelta(days=1))
+    ]
+    await outbox.forget_audit(timedelta(days=730), later + timedelta(days=730))
+    assert len(await rows(database, "SELECT id FROM audit")) == 1
+    await outbox.forget_audit(timedelta(days=730), later + timedelta(days=731))
+    assert await rows(database, "SELECT id FROM audit") == []
 
 
 async def test_the_oldest_waiting_row_tells_its_age(database: AsyncEngine, store: FeedbackStore) -> None:
