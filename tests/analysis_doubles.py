@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from services.analysis.given_names import CERTAIN_NAMES
 from services.analysis.reader import Reader, Reading, Submission
 
 WORD = re.compile(r"[^\W_]+(?:['-](?![sS]\b)[^\W_]+)*")
@@ -46,6 +47,7 @@ class FakeEncoder:
     theme_thresholds = np.array([0.5, 0.5, 0.5], dtype=np.float32)
     name_threshold = 0.3
     severity_threshold = 0.9
+    known_names = CERTAIN_NAMES
 
     def __init__(self, room: int = 64, crash: str | None = None) -> None:
         self.tokeniser = FakeTokeniser(room)

@@ -21,6 +21,8 @@ import openvino
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
+from services.analysis.given_names import CERTAIN_NAMES
+
 MODEL_FOLDER = Path(__file__).parent / "model"
 
 # A word is a run of letters, digits and marks, with inner apostrophes and hyphens ("O'Brien", "Anne-Marie") but without
@@ -53,7 +55,7 @@ class Encoded:
     """(start, end, P(name)) for each word with P >= `NAME_FLOOR`, as character offsets in the given text, in order."""
 
 
-NAME_FLOOR = 0.02
+NAME_FLOOR = 0.005
 SENTIMENTS = 5
 LENGTH_STEP = 8
 """Texts are padded to multiples of so many tokens, and only texts of one padded length share a pass."""
@@ -256,6 +258,14 @@ class WordModel:
         return (1 - self.share) * network + self.share * own
 
 
+def _known_names(path: Path) -> frozenset[str]:
+    try:
+        return CERTAIN_NAMES | frozenset(path.read_text(encoding="utf-8").split())
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"no names in {path.parent}: names.txt is missing or damaged; restore it from the repository"
+        raise ModelError(message) from error
+
+
 class Encoder:
     """The compiled network. Build it once; `run` may be called from one thread at a time."""
 
@@ -281,6 +291,8 @@ class Encoder:
             raise ModelError(message) from error
         self.tokeniser = TextTokeniser(tokenizer, self.info.prefixes, self.info.max_tokens)
         self._words = WordModel.load(folder / "words.npz")
+        self.known_names = _known_names(folder / "names.txt")
+        """The gazetteer: names of many origins in lower case, without those that comments use as words."""
         self._network = _compile(folder / "network.xml", threads or os.cpu_count() or 1, precision)
         self._request = self._network.create_infer_request()
 

@@ -6,14 +6,13 @@ import re
 from collections.abc import Set
 
 from services.analysis.forms import DATE
-from services.analysis.given_names import CERTAIN_NAMES, WORD_NAMES
+from services.analysis.given_names import WORD_NAMES
 from services.analysis.redaction import PLACEHOLDER, Redacted
 
 SHORTEST_QUOTE = 10
 LONGEST_QUOTE = 400
 """Characters of the redacted text."""
 
-_CERTAIN_WORDS = CERTAIN_NAMES | {f"{name}'s" for name in CERTAIN_NAMES}
 _CAPITALISED = re.compile(r"(?<=[a-z0-9,;:&] )[A-Z][a-z]+")
 _SHOUTED = re.compile(r"\b[A-Z]{2,}\b")
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){4}")
@@ -30,13 +29,23 @@ rape raped resuscitated resuscitation shot stabbed stillbirth stillborn suicide 
 _RARE_EVENT = frozenset(_RARE_EVENT_TEXT.split())
 
 
-def quotable(redacted: Redacted, text: str, words: Set[str], *, consent: bool, urgent: bool, english: bool) -> bool:
+def quotable(
+    redacted: Redacted,
+    text: str,
+    words: Set[str],
+    known_names: Set[str],
+    *,
+    consent: bool,
+    urgent: bool,
+    english: bool,
+) -> bool:
     """Judge one whole text by the rules of the quote gate.
 
     Args:
         redacted: what was taken out, and whether a doubt remains.
         text: the redacted text.
         words: the plain raw text's lower-case words.
+        known_names: the gazetteer, in lower case.
         consent: the submitter agreed to be quoted.
         urgent: a person is asked to look at it.
         english: not told or found to be in another language; names are not measured in others.
@@ -46,12 +55,13 @@ def quotable(redacted: Redacted, text: str, words: Set[str], *, consent: bool, u
     if not SHORTEST_QUOTE <= len(text.strip()) <= LONGEST_QUOTE:
         return False
     rest = PLACEHOLDER.sub(" ", text) if "[" in text else text
-    return not (_names_left(rest, words) or _LONG_NUMBER.search(rest) or _singular(text, words))
+    return not (_names_left(rest, words, known_names) or _LONG_NUMBER.search(rest) or _singular(text, words))
 
 
-def _names_left(text: str, words: Set[str]) -> bool:
+def _names_left(text: str, words: Set[str], known_names: Set[str]) -> bool:
     """A name of the gazetteer still stands in the redacted text."""
-    if any(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) for name in words & _CERTAIN_WORDS):
+    known = {word for word in words if word.removesuffix("'s") in known_names}
+    if any(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) for name in known):
         return True
     if WORD_NAMES.isdisjoint(words):
         return False

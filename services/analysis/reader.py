@@ -65,6 +65,8 @@ class TextEncoder(Protocol):
     @property
     def severity_threshold(self) -> float: ...  # noqa: D102
     @property
+    def known_names(self) -> frozenset[str]: ...  # noqa: D102
+    @property
     def tokeniser(self) -> WindowTokeniser: ...  # noqa: D102
     def run(self, texts: Sequence[str], question_types: Sequence[str]) -> Sequence[EncodedText]:
         """One result per text, in order."""
@@ -164,7 +166,8 @@ class Reader:
             severity_threshold: at or above it a submission is urgent; the model's own by default.
         """
         self._encoder = encoder
-        self._redactor = Redactor(encoder.name_threshold if name_threshold is None else name_threshold, allow_list)
+        threshold = encoder.name_threshold if name_threshold is None else name_threshold
+        self._redactor = Redactor(threshold, allow_list, encoder.known_names)
         self._lexicon = Lexicon()
         self._severity_threshold = encoder.severity_threshold if severity_threshold is None else severity_threshold
         self._thresholds = np.round(encoder.theme_thresholds.astype(np.float64), DECIMALS)
@@ -236,6 +239,7 @@ class Reader:
                 redacted,
                 redacted_text,
                 words,
+                self._encoder.known_names,
                 consent=submission.consent_to_quote,
                 urgent=bool(reasons),
                 english=is_english_or_unknown(language),

@@ -35,10 +35,7 @@ class AnalysisSettings(ServiceSettings):
         description="Arithmetic of the model: `f32`, `bf16`, or `auto`: bf16 on CPUs that compute in it.",
     )
     name_threshold: float | None = Field(
-        0.3,
-        ge=0,
-        le=1,
-        description="P(name) from which a word is redacted, chosen beside the rules; none: the model's.",
+        None, ge=0, le=1, description="P(name) from which a word is redacted; none: the model's."
     )
     severity_threshold: float | None = Field(
         0.9,

@@ -61,6 +61,29 @@ def test_a_span_across_two_stretches_shows_once() -> None:
     assert redacted.text(0, 11) + "|" + redacted.text(11) == "call [phone]| now"
 
 
+@pytest.mark.parametrize(
+    ("word", "probability", "left"),
+    [
+        ("tesfaye", 0.01, "then [name] came"),
+        ("Tesfaye", 0.01, "then [name] came"),
+        ("anne-tesfaye", 0.01, "then [name] came"),
+        ("tesfaye", 0.001, "then tesfaye came"),
+        ("anne-marvellous", 0.01, "then anne-marvellous came"),
+    ],
+)
+def test_a_known_name_needs_less_of_the_model(word: str, probability: float, left: str) -> None:
+    text = f"then {word} came"
+    redactor = Redactor(0.3, known_names=frozenset({"anne", "tesfaye"}))
+    assert redactor.redact(normalise(text), words_of(text), [(5, 5 + len(word), probability)]).text() == left
+
+
+@pytest.mark.parametrize(("probability", "doubt"), [(0.01, False), (0.02, True)])
+def test_an_unknown_word_left_standing_is_a_doubt(probability: float, *, doubt: bool) -> None:
+    text = "then marvellous came"
+    redactor = Redactor(0.3, known_names=frozenset())
+    assert redactor.redact(normalise(text), words_of(text), [(5, 15, probability)]).doubt is doubt
+
+
 @given(st.text(max_size=60))
 def test_offsets_lead_back_to_the_original(text: str) -> None:
     plain = normalise(text)

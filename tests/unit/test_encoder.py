@@ -14,6 +14,7 @@ from services.analysis.encoder import (
     CASE_OTHER,
     CASE_UPPER,
     MODEL_FOLDER,
+    NAME_FLOOR,
     Encoded,
     Encoder,
     ModelError,
@@ -68,7 +69,7 @@ def test_shapes_and_ranges(encoder: Encoder, together: list[Encoded]) -> None:
         assert encoded.sentiment_probabilities.shape == (5,)
         assert encoded.sentiment_probabilities.sum() == pytest.approx(1, abs=1e-4)
         assert 0 <= encoded.severity <= 1
-        assert all(0.02 <= probability <= 1 for *_, probability in encoded.name_tokens)
+        assert all(NAME_FLOOR <= probability <= 1 for *_, probability in encoded.name_tokens)
     assert len(encoder.theme_thresholds) == len(encoder.theme_names)
 
 
@@ -151,10 +152,14 @@ def test_a_damaged_description_is_named(tmp_path: Path) -> None:
         Encoder(tmp_path)
 
 
-def test_a_missing_word_model_is_named(tmp_path: Path) -> None:
-    for name in ("model.json", "tokenizer.json"):
+@pytest.mark.parametrize(
+    ("there", "missing"),
+    [(("tokenizer.json",), r"words\.npz is missing"), (("tokenizer.json", "words.npz"), r"names\.txt is missing")],
+)
+def test_a_missing_part_is_named(there: tuple[str, ...], missing: str, tmp_path: Path) -> None:
+    for name in ("model.json", *there):
         (tmp_path / name).write_bytes((MODEL_FOLDER / name).read_bytes())
-    with pytest.raises(ModelError, match=r"words\.npz is missing or damaged"):
+    with pytest.raises(ModelError, match=missing):
         Encoder(tmp_path)
 
 

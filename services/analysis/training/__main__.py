@@ -1,4 +1,8 @@
-"""`python -m services.analysis.training`: trains, measures, writes the artefact and its card."""
+"""`python -m services.analysis.training`: trains, measures, writes the artefact and its card.
+
+Five models, each blind to one fold of the feedback, give the held-out figures; then they teach the artefact's model,
+which is trained on everything. What is trained stays in the work folder, so a run that was stopped goes on.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,7 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -24,6 +26,7 @@ PREFIXES = {"what_good": "good", "could_improve": "improve", "nonspecific": "fee
 """One word that stands before the text: what was asked decides what "Nothing." means."""
 MAX_TOKENS = 256
 """Window of the artefact; training cuts at `Recipe.longest`, since few comments are longer."""
+VERSION = "heed-minilm-1.1"
 
 
 def note(text: str) -> None:
@@ -40,18 +43,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--output", type=Path, required=True, help="folder for the artefact, usually services/analysis/model"
     )
-    parser.add_argument(
-        "--held-out", type=int, nargs="*", default=[0], help="folds (0..4) that are measured; all five take hours"
-    )
+    parser.add_argument("--work", type=Path, required=True, help="folder that keeps the models of the folds")
+    parser.add_argument("--folds", type=int, nargs="*", default=list(range(dataset.FOLDS)), help="folds to hold out")
+    parser.add_argument("--folds-only", action="store_true", help="stop after the models of the folds")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2, help="another number of threads gives slightly other weights")
-    parser.add_argument("--teachers", type=int, default=Plan().teachers)
-    parser.add_argument(
-        "--measures",
-        type=Path,
-        help="where to keep the held-out figures as JSON; read instead of measured if it exists",
-    )
-    parser.add_argument("--measure-only", action="store_true", help="stop after the held-out figures")
+    parser.add_argument("--threads", type=int, default=1, help="another number of threads gives slightly other weights")
     return parser.parse_args()
 
 
@@ -63,51 +59,37 @@ def load_material(folder: Path) -> tuple[Material, list[dataset.NameCase], dict[
     taggable = dataset.unlike([comment.text for comment in [*feedback, *rated]], cases)
     examples = [Example(comment, allowed) for comment, allowed in zip([*feedback, *rated], taggable, strict=True)]
     tokeniser = TextTokeniser(
-        Tokenizer.from_file(str(base_model_folder() / "tokenizer.json")), PREFIXES, Plan().student.longest
+        Tokenizer.from_file(str(base_model_folder() / "tokenizer.json")), PREFIXES, Plan().recipe.longest
     )
     material = Material(examples[: len(feedback)], examples[len(feedback) :], load_pool(), tokeniser)
     counts = {"feedback": len(feedback), "criticality": len(rated), "refused": refused, "taggable": sum(taggable)}
     return material, cases, counts
 
 
-def measured(options: argparse.Namespace, material: Material, plan: Plan) -> dict[str, Any]:
-    """The held-out figures: measured, or read from an earlier run."""
-    if options.measures and options.measures.exists():
-        figures: dict[str, Any] = json.loads(options.measures.read_text(encoding="utf-8"))
-        return figures
-    held = evaluation.hold_out(material, plan, options.held_out, options.seed, note)
-    figures = evaluation.figures(held, evaluation.decide(held))
-    figures["plan"], figures["folds"] = asdict(plan), options.held_out
-    text = json.dumps(figures, indent=1, default=lambda array: array.tolist())
-    if options.measures:
-        options.measures.write_text(text, encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
-    note(
-        json.dumps(
-            {key: loaded[key] for key in ("decisions", "themes", "fixed_threshold", "sentiment", "severity", "names")}
-        )
-    )
-    return loaded
-
-
 def run(options: argparse.Namespace) -> None:
-    """Train on everything, measure the same plan on held-out folds, write, measure what was written, write the card."""
+    """Train the models of the folds and measure them; train, write and measure the artefact; write the card."""
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(True)
     material, cases, counts = load_material(options.data)
-    plan = replace(Plan(), teachers=options.teachers)
-    if options.measure_only:
-        measured(options, material, plan)
+    plan = Plan()
+    held = [evaluation.Held(fold, options.seed) for fold in options.folds]
+    models = [evaluation.fold_model(material, plan, one, options.work, note=note) for one in held]
+    if options.folds_only:
         return
+    gazetteer = material.pool.gazetteer(example.comment.text for example in [*material.feedback, *material.extra])
+    parts = [evaluation.predict_fold(model, material, one.fold) for model, one in zip(models, held, strict=True)]
+    pooled, names = evaluation.pool_parts(parts), frozenset(gazetteer)
+    decisions = evaluation.decide(pooled, names)
+    figures = evaluation.figures(pooled, decisions, names)
+    figures["by_fold"] = evaluation.by_fold(parts, decisions.theme_threshold)
+    note(json.dumps({key: figures[key] for key in ("decisions", "themes", "names")}, default=str))
     began = time.monotonic()
-    model = train(material, plan, options.seed, note)
+    model = train(material, plan, options.seed, note, models)
     note(f"trained in {time.monotonic() - began:.0f} s")
-    figures = measured(options, material, plan)
-    version = f"heed-minilm-1.{options.seed}"
-    decisions = export.Decisions(**figures["decisions"])
-    export.export(model, options.output, decisions, version=version, max_tokens=MAX_TOKENS, prefixes=PREFIXES)
-    names = evaluation.name_figures(Encoder(options.output), cases, material.pool)
-    card.write(card.Card(version, plan, counts, figures["folds"], figures, names, (options.seed,)), options.output)
+    artefact = export.Artefact(VERSION, decisions, MAX_TOKENS, PREFIXES, gazetteer)
+    export.export(model, artefact, options.output)
+    shown = evaluation.name_figures(Encoder(options.output), cases, material.pool)
+    card.write(card.Card(VERSION, plan, counts, options.folds, figures, shown, options.seed), options.output)
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
-"""The model (a network and a word model), trained alone or by several teachers whose mean opinion it learns.
+"""The model (a network and a word model), trained on the labels alone or also on what teachers say.
 
-Teachers are networks of the same size with other seeds, trained on the feedback alone. Their opinions are mixed with
-the labels for the feedback, and stand alone for the themes and the sentiment of the criticality comments, which nobody
-labelled with these.
+Teachers are models of the same plan, trained on the labels. Their mean opinion is mixed with the labels of the
+feedback, and stands alone for the themes and the sentiment of the criticality comments, which nobody labelled with
+these.
 """
 
 from __future__ import annotations
@@ -26,15 +26,13 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many teachers, how much each counts, and how teachers and student are trained."""
+    """How a model is trained, and how much its parts and its teachers count."""
 
-    teachers: int = 0
     word_share: float = 0.35
     """Weight of the word model beside the network."""
     soft_share: float = 0.6
     """Weight of the teachers against the labels, on labelled comments."""
-    teacher: Recipe = field(default_factory=lambda: Recipe(criticality_share=0.0, name_share=0.0))
-    student: Recipe = field(default_factory=Recipe)
+    recipe: Recipe = field(default_factory=Recipe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +63,15 @@ class Model:
         )
 
 
-def train(material: Material, plan: Plan, seed: int, note: Note) -> Model:
-    """One model; its network learns from teachers where the plan has some."""
+def train(material: Material, plan: Plan, seed: int, note: Note, teachers: Sequence[Model] = ()) -> Model:
+    """One model; its network learns from the teachers too where there are any."""
     words = fit_words(material.tokeniser, [example.comment for example in material.feedback], plan.word_share)
     feedback, extra = material.feedback, material.extra
-    if plan.teachers:
-        opinions = _opinions(material, plan, seed, note)
-        feedback, extra = soften(feedback, extra, opinions, plan.soft_share)
-    recipe = replace(plan.student, seed=seed)
-    return Model(fit_one(replace(material, feedback=feedback, extra=extra), recipe, note), words)
+    if teachers:
+        feedback, extra = soften(feedback, extra, _opinions(material, teachers), plan.soft_share)
+    recipe = replace(plan.recipe, seed=seed)
+    injector = Injector(material.pool, random.Random(f"names {seed}"))
+    return Model(Trainer(material.tokeniser, injector, recipe).fit(feedback, extra, note), words)
 
 
 def prefixed(note: Note, prefix: str) -> Note:
@@ -81,20 +79,10 @@ def prefixed(note: Note, prefix: str) -> Note:
     return lambda text: note(prefix + text)
 
 
-def fit_one(material: Material, recipe: Recipe, note: Note) -> Network:
-    """One training run with its own random streams."""
-    injector = Injector(material.pool, random.Random(f"names {recipe.seed}"))
-    return Trainer(material.tokeniser, injector, recipe).fit(material.feedback, material.extra, note)
-
-
-def _opinions(material: Material, plan: Plan, seed: int, note: Note) -> Predictions:
-    """The teachers' mean on the feedback and then on the extra comments."""
+def _opinions(material: Material, teachers: Sequence[Model]) -> Predictions:
+    """The teachers' mean, their word models included, on the feedback and then on the extra comments."""
     comments = [example.comment for example in [*material.feedback, *material.extra]]
-    seen: list[Predictions] = []
-    for number in range(plan.teachers):
-        recipe = replace(plan.teacher, seed=1000 * (seed + 1) + number)
-        network = fit_one(material, recipe, prefixed(note, f"teacher {number + 1}: "))
-        seen.append(predict(network, material.tokeniser, comments))
+    seen = [teacher.predict(material.tokeniser, comments) for teacher in teachers]
     return Predictions(
         np.mean([one.themes for one in seen], axis=0, dtype=np.float32),
         np.mean([one.sentiment for one in seen], axis=0, dtype=np.float32),

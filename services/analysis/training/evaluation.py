@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import random
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from services.analysis.encoder import Encoder, name_words, pad, token_batches, words_of
+from services.analysis.encoder import Encoder, name_words, pad, token_batches
+from services.analysis.normalised import normalise
+from services.analysis.redaction import NameToken, Redactor
 from services.analysis.training import measures
 from services.analysis.training.baseline import Baseline
 from services.analysis.training.dataset import THEME_NAMES, Comment, NameCase
@@ -21,17 +26,24 @@ from services.analysis.training.fitting import Array, Predictions, name_probabil
 from services.analysis.training.injection import Injector, Tagged
 from services.analysis.training.names import NamePool, load_pool, plain
 from services.analysis.training.network import Network
+from services.analysis.training.words import fit_words
 
-UNTOUCHED_ALLOWED = 0.02
+UNTOUCHED_ALLOWED = 0.015
 """The name threshold is the lowest of `CURVE` at which no more than this share of held-out comments is touched.
 
 Held-out comments may hold real names that the annotators missed: this is an upper bound of over-redaction.
 """
 SEVERE_SHARE = 0.01
 """The severity threshold is the one that this share of held-out comments reaches."""
-CURVE = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02)
+CURVE = (0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 
-Words = list[list[tuple[int, int, float]]]
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One measuring run: the fold that is left out, and the seed."""
+
+    fold: int
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +57,32 @@ class HeldOut:
     rated: list[Comment]
     """Criticality comments of the held-out folds."""
     severity: Array
-    injected: list[tuple[Tagged, list[tuple[int, int, float]]]]
+    injected: list[tuple[Tagged, list[NameToken]]]
     """Held-out comments with held-out names, and what the name head says."""
-    untouched: Words
+    untouched: list[tuple[str, list[NameToken]]]
     """What it says on the same comments as they are (those without a placeholder)."""
 
 
-def hold_out(material: Material, plan: Plan, folds: Sequence[int], seed: int, note: Note) -> HeldOut:
-    """Trains once for each fold on the other folds and predicts it."""
-    parts = []
-    for fold in folds:
-        rest = replace(
-            material,
-            feedback=[example for example in material.feedback if example.comment.fold != fold],
-            extra=[example for example in material.extra if example.comment.fold != fold],
-        )
-        model = train(rest, plan, seed, prefixed(note, f"fold {fold}, "))
-        parts.append(predict_fold(model, material, fold))
-    return pool_parts(parts)
+def fold_model(
+    material: Material, plan: Plan, held: Held, folder: Path, *, note: Note, teachers: Sequence[Model] = ()
+) -> Model:
+    """The model that never saw a fold: read from `folder` if an earlier run left it there, otherwise trained."""
+    rest = replace(
+        material,
+        feedback=[example for example in material.feedback if example.comment.fold != held.fold],
+        extra=[example for example in material.extra if example.comment.fold != held.fold],
+    )
+    path = folder / f"{'student' if teachers else 'teacher'}-{held.fold}-{held.seed}.pt"
+    if path.exists():
+        network = Network()
+        network.load_state_dict(torch.load(path, weights_only=True))
+        comments = [example.comment for example in rest.feedback]
+        return Model(network.eval(), fit_words(material.tokeniser, comments, plan.word_share))
+    model = train(rest, plan, held.seed, prefixed(note, f"{path.stem}, "), teachers)
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(model.network.state_dict(), path.with_suffix(".part"))
+    path.with_suffix(".part").rename(path)
+    return model
 
 
 def predict_fold(model: Model, material: Material, fold: int) -> HeldOut:
@@ -84,7 +104,7 @@ def predict_fold(model: Model, material: Material, fold: int) -> HeldOut:
         rated,
         predict(model.network, material.tokeniser, rated).severity,
         list(zip(tagged, said, strict=True)),
-        name_predictions(model.network, material, plain_texts),
+        list(zip(plain_texts, name_predictions(model.network, material, plain_texts), strict=True)),
     )
 
 
@@ -103,14 +123,14 @@ def pool_parts(parts: Sequence[HeldOut]) -> HeldOut:
         [comment for part in parts for comment in part.rated],
         np.concatenate([part.severity for part in parts]),
         [pair for part in parts for pair in part.injected],
-        [words for part in parts for words in part.untouched],
+        [pair for part in parts for pair in part.untouched],
     )
 
 
-def name_predictions(network: Network, material: Material, texts: Sequence[str]) -> Words:
+def name_predictions(network: Network, material: Material, texts: Sequence[str]) -> list[list[NameToken]]:
     """Words with their P(name), as `Encoder.run` gives them."""
     items = material.tokeniser(texts, ["nonspecific"] * len(texts))
-    said: Words = [[] for _ in items]
+    said: list[list[NameToken]] = [[] for _ in items]
     for batch in token_batches([len(item.ids) for item in items], 2048):
         probabilities = name_probabilities(network, pad([items[index] for index in batch]))
         for row, index in enumerate(batch):
@@ -118,15 +138,16 @@ def name_predictions(network: Network, material: Material, texts: Sequence[str])
     return said
 
 
-def decide(held: HeldOut) -> Decisions:
+def decide(held: HeldOut, known_names: frozenset[str]) -> Decisions:
     """The thresholds, from the held-out comments only."""
     labels = measures.theme_matrix(held.feedback)
-    allowed = [value for value in CURVE if measures.touched(held.untouched, value) <= UNTOUCHED_ALLOWED]
+    touched = {value: measures.touched(Redactor(value, (), known_names), held.untouched) for value in CURVE}
+    allowed = [value for value, share in touched.items() if share <= UNTOUCHED_ALLOWED]
     severe = float(np.quantile(held.severity, 1 - SEVERE_SHARE))
     return Decisions(measures.best_threshold(labels, held.predicted.themes), min(allowed, default=max(CURVE)), severe)
 
 
-def figures(held: HeldOut, decisions: Decisions) -> dict[str, Any]:
+def figures(held: HeldOut, decisions: Decisions, known_names: frozenset[str]) -> dict[str, Any]:
     """Every held-out figure of the card."""
     labels = measures.theme_matrix(held.feedback)
     ours = measures.theme_f1(labels, held.predicted.themes >= decisions.theme_threshold)
@@ -168,8 +189,22 @@ def figures(held: HeldOut, decisions: Decisions) -> dict[str, Any]:
             "flagged_precision": float(severe[top].mean()),
             "flagged_recall": float(top[severe].mean()),
         },
-        "names": _held_out_names(held),
+        "names": _held_out_names(held, known_names),
     }
+
+
+def by_fold(parts: Sequence[HeldOut], theme_threshold: float) -> list[dict[str, float]]:
+    """The chief figures of each fold alone, to see how far they spread."""
+    rows = []
+    for part in parts:
+        labels = measures.theme_matrix(part.feedback)
+        themes = measures.theme_f1(labels, part.predicted.themes >= theme_threshold)
+        rated = [row for row, comment in enumerate(part.feedback) if comment.sentiment is not None]
+        classes = np.array([part.feedback[row].sentiment for row in rated])
+        sentiment = measures.sentiment_scores(classes, part.predicted.sentiment[rated])
+        scores = {"macro": themes.macro, "micro": themes.micro, "accuracy": sentiment.accuracy, "f1": sentiment.macro}
+        rows.append({"comments": len(part.feedback), **scores})
+    return rows
 
 
 def _at_point_three(labels: NDArray[np.bool_], themes: Array) -> dict[str, float]:
@@ -178,50 +213,39 @@ def _at_point_three(labels: NDArray[np.bool_], themes: Array) -> dict[str, float
     return {"macro": result.macro, "micro": result.micro}
 
 
-def _held_out_names(held: HeldOut) -> list[dict[str, float]]:
+def _held_out_names(held: HeldOut, known_names: frozenset[str]) -> list[dict[str, float]]:
     """Recall of held-out names and touched comments at each threshold of the curve."""
     cases = [
         NameCase(tagged.text, "injected", tuple((start, end, "NAME", {}) for start, end in tagged.spans))
         for tagged, _ in held.injected
     ]
-    found = measures.found_names(cases, [said for _, said in held.injected], words_of)
-    return [
-        {
-            "threshold": threshold,
-            "recall": float(np.mean([name.probability >= threshold for name in found])),
-            "touched": measures.touched(held.untouched, threshold),
-        }
-        for threshold in CURVE
-    ]
+    rows = []
+    for threshold in CURVE:
+        redactor = Redactor(threshold, (), known_names)
+        found = measures.found_names(redactor, cases, [said for _, said in held.injected])
+        touched = measures.touched(redactor, held.untouched)
+        rows.append({"threshold": threshold, "recall": _recall(found), "touched": touched})
+    return rows
 
 
 def name_figures(encoder: Encoder, cases: Sequence[NameCase], pool: NamePool) -> dict[str, Any]:
-    """The written artefact, through the runtime, on `redaction_open.jsonl`."""
-    said = [one.name_tokens for one in encoder.run([case.text for case in cases], ["nonspecific"] * len(cases))]
-    found = measures.found_names(cases, said, words_of)
-
-    def said_of(kind: str) -> Words:
-        return [words for words, case in zip(said, cases, strict=True) if case.kind == kind]
-
+    """The written artefact with the service's rules, through the runtime, on `redaction_open.jsonl`."""
+    texts = [normalise(case.text).text for case in cases]
+    said = [one.name_tokens for one in encoder.run(texts, ["nonspecific"] * len(texts))]
     known = pool.known_words()
-    unseen = [name for name in found if not known & set(re.findall(r"\w+", plain(name.written).lower()))]
-    curve = [
-        {
-            "threshold": threshold,
-            "recall": _recall(found, threshold),
-            "unseen": _recall(unseen, threshold),
-            **{kind: measures.touched(said_of(kind), threshold) for kind in ("untouched", "trap")},
+    curve, groups = [], {}
+    for threshold in sorted({*CURVE, round(encoder.name_threshold, 4)}, reverse=True):
+        redactor = Redactor(threshold, (), encoder.known_names)
+        found = measures.found_names(redactor, cases, said)
+        unseen = [name for name in found if not known & set(re.findall(r"\w+", plain(name.written).lower()))]
+        parts = {
+            kind: [(case.text, words) for case, words in zip(cases, said, strict=True) if case.kind == kind]
+            for kind in ("untouched", "trap")
         }
-        for threshold in sorted({*CURVE, round(encoder.name_threshold, 4)}, reverse=True)
-    ]
-    groups = {
-        by: {
-            group: {"names": len(members), "recall": _recall(members, encoder.name_threshold)}
-            for group in sorted({name.about[by] for name in found})
-            if (members := [name for name in found if name.about[by] == group])
-        }
-        for by in ("g", "case", "form")
-    }
+        rates = {kind: measures.touched(redactor, part) for kind, part in parts.items()}
+        curve.append({"threshold": threshold, "recall": _recall(found), "unseen": _recall(unseen), **rates})
+        if threshold == round(encoder.name_threshold, 4):
+            groups = {by: _grouped(found, by) for by in ("g", "case", "form")}
     return {
         "names": len(found),
         "unseen_names": len(unseen),
@@ -231,5 +255,12 @@ def name_figures(encoder: Encoder, cases: Sequence[NameCase], pool: NamePool) ->
     }
 
 
-def _recall(found: Sequence[measures.Found], threshold: float) -> float:
-    return float(np.mean([name.probability >= threshold for name in found])) if found else float("nan")
+def _grouped(found: Sequence[measures.Found], by: str) -> dict[str, dict[str, float]]:
+    groups: dict[str, list[measures.Found]] = defaultdict(list)
+    for name in found:
+        groups[name.about[by]].append(name)
+    return {group: {"names": len(members), "recall": _recall(members)} for group, members in sorted(groups.items())}
+
+
+def _recall(found: Sequence[measures.Found]) -> float:
+    return float(np.mean([name.taken_out for name in found])) if found else float("nan")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,23 +37,35 @@ class Decisions:
     severity_threshold: float
 
 
-def export(
-    model: Model, folder: Path, decisions: Decisions, *, version: str, max_tokens: int, prefixes: Mapping[str, str]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """What is written beside the weights."""
+
+    version: str
+    decisions: Decisions
+    max_tokens: int
+    prefixes: Mapping[str, str]
+    known_names: Sequence[str]
+    """The redactor's gazetteer, in lower case."""
+
+
+def export(model: Model, artefact: Artefact, folder: Path) -> None:
     """Replaces the artefact in `folder`."""
+    decisions = artefact.decisions
     folder.mkdir(parents=True, exist_ok=True)
     openvino.save_model(convert(model.network), folder / "network.xml", compress_to_fp16=True)
     save_words(model.words, folder / "words.npz")
     shutil.copyfile(base_model_folder() / "tokenizer.json", folder / "tokenizer.json")
+    (folder / "names.txt").write_text("\n".join(artefact.known_names) + "\n", encoding="utf-8")
     description: dict[str, Any] = {
-        "version": version,
+        "version": artefact.version,
         "theme_names": THEME_NAMES,
         "sentiment_labels": SENTIMENT_LABELS,
         "theme_thresholds": [round(decisions.theme_threshold, 4)] * len(THEME_NAMES),
         "name_threshold": round(decisions.name_threshold, 4),
         "severity_threshold": round(decisions.severity_threshold, 4),
-        "max_tokens": max_tokens,
-        "prefixes": dict(prefixes),
+        "max_tokens": artefact.max_tokens,
+        "prefixes": dict(artefact.prefixes),
     }
     text = json.dumps(description, indent=2, ensure_ascii=False)
     (folder / "model.json").write_text(text + "\n", encoding="utf-8")

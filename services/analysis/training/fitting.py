@@ -36,11 +36,11 @@ class Recipe:
     warm_up: float = 0.06
     longest: int = 128
     """Tokens of a training text; few comments are longer."""
-    criticality_share: float = 0.3
+    criticality_share: float = 0.4
     """Part of the criticality comments seen in each epoch."""
-    name_share: float = 0.3
+    name_share: float = 0.4
     """Chance that a feedback comment is shown with injected names or hard negatives (its labels may then not count)."""
-    extra_name_share: float = 0.8
+    extra_name_share: float = 0.6
     """The same for a criticality comment."""
     weights: dict[str, float] = field(
         default_factory=lambda: {
@@ -164,7 +164,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         network = Network()
         groups = list(parameter_groups(network, recipe.rate, recipe.layer_decay, recipe.head_rate))
-        optimiser = torch.optim.AdamW(groups)
+        optimiser = torch.optim.AdamW(groups, fused=True)
         size = len(feedback) + round(len(extra) * recipe.criticality_share)
         steps = recipe.epochs * -(-size // recipe.batch)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._rate_factor(steps))

@@ -61,7 +61,7 @@ class Injector:
     rng: random.Random
     name_rate: float = 0.6
     negative_rate: float = 0.25
-    slip_rate: float = 0.35
+    slip_rate: float = 0.12
 
     def __call__(self, text: str) -> Tagged:
         """One variant of a comment: placeholders filled, then perhaps names, hard negatives, another case."""

@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
+from services.analysis.normalised import normalise
+from services.analysis.patterns import Kind, Span
+from services.analysis.redaction import NameToken, Redactor
 from services.analysis.training.dataset import THEME_NAMES, Comment, NameCase
+from services.analysis.words import words_of
 
 Array = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -99,29 +103,30 @@ def calibration_error(labels: NDArray[Any], probabilities: NDArray[Any], bins: i
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One name and the lowest P(name) of its words: it is found at any threshold up to that."""
+    """One name, and whether every letter of it was taken out."""
 
-    probability: float
+    taken_out: bool
     written: str
     about: dict[str, Any]
 
 
-def found_names(
-    cases: Sequence[NameCase], words: Sequence[Sequence[tuple[int, int, float]]], spans_of: Any
-) -> list[Found]:
-    """Every NAME span with the lowest probability over its words (0 for a word that was not reported)."""
+def found_names(redactor: Redactor, cases: Sequence[NameCase], words: Sequence[Sequence[NameToken]]) -> list[Found]:
+    """Every NAME span of the cases; `words` are those of the normalised texts."""
     results = []
     for case, tokens in zip(cases, words, strict=True):
-        known = {(start, end): probability for start, end, probability in tokens}
-        inside = spans_of(case.text)
+        covered = {at for span in _redacted(redactor, case.text, tokens) for at in range(span.start, span.end)}
         for start, end, kind, about in case.spans:
             if kind == "NAME":
-                parts = [span for span in inside if span[0] < end and start < span[1]]
-                lowest = min((known.get(part, 0.0) for part in parts), default=0.0)
-                results.append(Found(lowest, case.text[start:end], about))
+                letters = {at for at in range(start, end) if case.text[at].isalnum()}
+                results.append(Found(letters <= covered, case.text[start:end], about))
     return results
 
 
-def touched(words: Sequence[Sequence[tuple[int, int, float]]], threshold: float) -> float:
-    """Share of comments (that hold no name) in which some word reaches the threshold."""
-    return float(np.mean([any(probability >= threshold for *_, probability in tokens) for tokens in words]))
+def touched(redactor: Redactor, said: Sequence[tuple[str, Sequence[NameToken]]]) -> float:
+    """Share of comments (that hold no name) in which a name was taken out."""
+    return float(np.mean([any(span.kind is Kind.NAME for span in _redacted(redactor, *comment)) for comment in said]))
+
+
+def _redacted(redactor: Redactor, text: str, tokens: Sequence[NameToken]) -> tuple[Span, ...]:
+    normal = normalise(text)
+    return redactor.redact(normal, words_of(normal.text), tokens).spans

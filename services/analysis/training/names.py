@@ -8,10 +8,13 @@ from __future__ import annotations
 import hashlib
 import importlib
 import random
+import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from services.analysis.given_names import WORD_NAMES
 from services.analysis.training import word_lists
 
 FAKER_LOCALES = {
@@ -48,6 +51,10 @@ WEIGHTS = {"british": 4.0, "south_asian": 2.0, "irish": 1.5, "east_european": 1.
 """How often an origin is drawn, against 1 for the others."""
 
 HELD_OUT_SHARE = 10
+SHORTEST_LISTED = 3
+"""Letters; shorter names are too often something else."""
+_LOWER_WORD = re.compile(r"\b[a-z']+\b")
+_WORD = re.compile(r"[^\W\d_]+")
 INVENTED_SHARE = 0.25
 
 
@@ -97,6 +104,14 @@ class NamePool:
                 break
             word, state = word + letter, state[1:] + letter
         return word.capitalize() if 3 <= len(word) < 14 else None
+
+    def gazetteer(self, texts: Iterable[str]) -> list[str]:
+        """Names for the redactor's list: those that no text holds as a word in lower case, nor the trap sentences."""
+        fillers = [filler for fillers in word_lists.FILLERS.values() for filler in fillers]
+        used = {word for text in texts for word in _LOWER_WORD.findall(text)}
+        used.update(word for text in [*fillers, *word_lists.NEGATIVE_SENTENCES] for word in _WORD.findall(text.lower()))
+        short = {name for name in self.known_words() if len(name) < SHORTEST_LISTED}
+        return sorted(self.known_words() - used - short - WORD_NAMES)
 
     def known_words(self) -> set[str]:
         """Every listed name word in lower case without diacritics, to tell which evaluation names are unseen."""
