@@ -33,6 +33,7 @@ COMMANDS = {
     "up": ("deploy.commands.up", "Serve the trial stack in one process until Ctrl-C, and say how to reach it."),
     "import": ("deploy.commands.importing", "Feed a file of comments into a running stack."),
     "analyse": ("deploy.commands.analyse", "Read comments from a file and write what the model makes of them."),
+    "chart": ("deploy.commands.chart", "Draw one control chart from JSON: limits, rules and icons, as JSON."),
     "summaries": ("deploy.commands.summaries", "Show the teams' pages."),
     "topics": ("deploy.commands.topics", "List every topic: who writes it, who reads it, how long it is kept."),
     "doctor": ("deploy.commands.doctor", "Check an installation and say what to do about each problem."),

@@ -7,12 +7,39 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import date
 
+    from services.learning.chart_rules import Signal
+    from services.learning.charts import Chart
     from shared.summaries import Amount
 
 TOO_FEW = "Too few comments to see a pattern yet. The stories still count."
 NO_CHARTS = (
     "One month alone cannot show a pattern. Charts start at {points} months, so this page makes no claim about change."
 )
+COMMON_CAUSE = (
+    "Nothing unusual this month: ups and downs like these are what the current system produces. "
+    "Explaining one month will not help; changing the system might."
+)
+HELPED = "Something has helped. What was it, and how do we keep it?"
+MAY_HAVE_CHANGED = "Something in the system may have changed; worth looking at together."
+
+_CHART_RULES = {
+    ("outside", "high"): "The latest point lies above the upper limit",
+    ("outside", "low"): "The latest point lies below the lower limit",
+    ("trend", "high"): "Seven points or more in a row rise with every step",
+    ("trend", "low"): "Seven points or more in a row fall with every step",
+    ("two_in_three", "high"): "Of three points in a row above the mean, at least two lie beyond the near line",
+    ("two_in_three", "low"): "Of three points in a row below the mean, at least two lie beyond the near line",
+    ("shift", "high"): "Seven points or more in a row lie above the mean",
+    ("shift", "low"): "Seven points or more in a row lie below the mean",
+}
+_CHART_STATES = {
+    "few_points": "Too few points to tell yet: limits need at least {points}.",
+    "few_expected": "Too few to tell: longer periods, such as quarters, would show more.",
+    "no_reading": "No reading: the latest period is missing, or fewer than 10 responded.",
+    "constant": "No variation seen: all points are the same.",
+}
+_TRIAL = " These limits rest on fewer than {points} points, so they may still move."
+
 TOO_FEW_TO_DESCRIBE = (
     "With so few we do not say what they were about, so that nobody can be recognised. "
     "From {minimum} on, this page says more."
@@ -101,6 +128,21 @@ _AMOUNTS_OF_RESPONSES = {
     "most": "nearly all responses",
     "all": "all responses",
 }
+
+
+def chart_sentence(chart: Chart, minimum_points: int) -> str:
+    """What a chart says, for a reader who sees nothing but the chart; never more than its latest point allows."""
+    if chart.state != "read":
+        return _CHART_STATES[chart.state].format(points=minimum_points)
+    told = COMMON_CAUSE
+    if chart.latest is not None:
+        improved = (chart.variation_icon or "").startswith("improvement")
+        told = f"{_reason(chart.latest)}. {HELPED if improved else MAY_HAVE_CHANGED}"
+    return told + (_TRIAL.format(points=minimum_points) if chart.trial else "")
+
+
+def _reason(signal: Signal) -> str:
+    return _CHART_RULES[signal.rule, signal.direction]
 
 
 def month(period: date) -> str:
