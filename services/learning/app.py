@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from services.learning import catalogue
 from services.learning.handlers import Handlers
 from services.learning.pages import PageStore
+from services.learning.periods import Calendar
 from services.learning.publishing import Publishing
+from services.learning.regrouping import count_by
 from services.learning.routing import Router
 from services.learning.store import ReadingStore
 from shared.consumer import BatchConsumer
@@ -60,11 +63,18 @@ async def running(settings: LearningSettings, publisher: Publisher) -> AsyncIter
     database = engine(settings.database_url.get_secret_value(), SCHEMA)
     try:
         await migrate(database, SCHEMA, "services.learning:migrations")
-        readings, pages = ReadingStore(database), PageStore(database)
+        calendar = Calendar(settings.summary_period, timedelta(days=settings.summary_grace_days))
+        await count_by(database, calendar.kind)
+        readings, pages = ReadingStore(database), PageStore(database, calendar.kind)
         await readings.mark_all_due()
-        handlers = Handlers(Router(teams), readings)
+        handlers = Handlers(Router(teams), readings, calendar.kind)
         publishing = Publishing(
-            pages, publisher, teams, quiet=settings.summary_quiet, max_delay=settings.summary_max_delay
+            pages,
+            publisher,
+            teams,
+            quiet=settings.summary_quiet,
+            max_delay=settings.summary_max_delay,
+            calendar=calendar,
         )
         async with publishing.keeping_up():
             yield LearningRunning(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Protocol
 
+    from services.learning.periods import PeriodKind
     from services.learning.readings import Reading
     from services.learning.routing import Router
     from services.learning.store import Change
@@ -32,14 +33,15 @@ log = logging.getLogger(__name__)
 class Handlers:
     """The effects of the two topics that the service reads; both idempotent."""
 
-    def __init__(self, router: Router, store: TakesReadings) -> None:
+    def __init__(self, router: Router, store: TakesReadings, kind: PeriodKind = "month") -> None:
         self._router = router
         self._store = store
+        self._kind = kind
 
     async def on_feedback_analysed(self, deliveries: Sequence[Delivery[FeedbackAnalysed]]) -> None:
         """Route each reading, keep it and count it."""
         events = [delivery.event for delivery in deliveries]
-        await self._take([reading_of(e, self._router.team_for(e.about, e.source.channel)) for e in events])
+        await self._take([reading_of(e, self._router.team_for(e.about, e.source.channel), self._kind) for e in events])
 
     async def on_feedback_withdrawn(self, deliveries: Sequence[Delivery[FeedbackWithdrawn]]) -> None:
         """Forget each one, and remember only that it is to stay forgotten."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
 from services.learning.outgoing import Outgoing, parsed, summary_of
+from services.learning.periods import earliest
 from services.learning.quotes import Candidate
 from shared.database import transient_faults_told
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from services.learning.periods import PeriodKind
     from services.learning.readings import Measure
     from shared.summaries import LearningSummary
 
@@ -40,16 +42,28 @@ _CLAIM = text(
     "OR since <= clock_timestamp() - make_interval(secs => :max_delay) "
     "ORDER BY team_id, period LIMIT :limit FOR UPDATE SKIP LOCKED"
 )
+_CLOSING = text(
+    "INSERT INTO due_page (team_id, period) SELECT team_id, period FROM page WHERE closes_at <= :now "
+    'ORDER BY team_id COLLATE "C", period ON CONFLICT (team_id, period) DO NOTHING'
+)
 _PAIRS = "unnest(CAST(:teams AS text[]), CAST(:periods AS date[])) AS wanted(team_id, period)"
+_PAIRS_CLOSING = (
+    "unnest(CAST(:teams AS text[]), CAST(:periods AS date[]), CAST(:closings AS timestamptz[])) "
+    "AS wanted(team_id, period, closes_at)"
+)
 _COUNTERS = text(
-    f"SELECT c.team_id, c.period, c.measure, c.value, c.count AS n FROM {_PAIRS} "  # noqa: S608 - constants only
-    "JOIN period_counter AS c USING (team_id, period) WHERE c.count <> 0"
+    # Each team's once, however many of its pages are due: those of its periods and all that they look back on.
+    "SELECT c.team_id, c.period, c.measure, c.value, c.count AS n "
+    "FROM unnest(CAST(:teams AS text[]), CAST(:firsts AS date[]), CAST(:lasts AS date[])) AS t(team_id, first, last) "
+    "JOIN period_counter AS c ON c.team_id = t.team_id AND c.period BETWEEN t.first AND t.last "
+    "WHERE c.count <> 0 ORDER BY c.team_id, c.period"
 )
 _QUOTABLE = text(
     f"SELECT wanted.team_id, wanted.period, r.feedback_id, r.segments FROM {_PAIRS} "  # noqa: S608 - constants only
     "CROSS JOIN LATERAL (SELECT feedback_id, segments FROM reading "
     "WHERE reading.team_id = wanted.team_id AND reading.period = wanted.period AND quote_ok AND NOT withdrawn "
-    "ORDER BY feedback_id LIMIT :candidates) AS r ORDER BY r.feedback_id"
+    # What a person corrected is not quoted under the themes that the model gave it.
+    "AND uncorrected IS NULL ORDER BY feedback_id LIMIT :candidates) AS r ORDER BY r.feedback_id"
 )
 _NEWEST = text(
     f"SELECT p.team_id, p.period, p.revision, p.payload, p.held, p.parts FROM {_PAIRS} "  # noqa: S608 - constants only
@@ -62,6 +76,11 @@ _WRITE = text(
     "payload jsonb, held jsonb, written_at timestamptz) "
     "ON CONFLICT (team_id, period) DO UPDATE SET revision = EXCLUDED.revision, payload = EXCLUDED.payload, "
     "held = EXCLUDED.held, written_at = EXCLUDED.written_at"
+)
+_CLOSES = text(
+    f"UPDATE page SET closes_at = wanted.closes_at FROM {_PAIRS_CLOSING} "  # noqa: S608 - constants only
+    "WHERE page.team_id = wanted.team_id AND page.period = wanted.period "
+    "AND page.closes_at IS DISTINCT FROM wanted.closes_at"
 )
 _INCLUDE = text(
     # A reading that is being changed right now is skipped: its change marks the page as due again.
@@ -99,12 +118,19 @@ Pair = tuple[str, "date"]
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a page is written from."""
+    """What a page is written from.
+
+    Attributes:
+        counts: the period's own counters.
+        history: counters of the team's earlier periods, in order, as far back as its charts look
+            (`periods.REMEMBERED`); a period without any feedback is not in it.
+    """
 
     team_id: str
     period: date
     counts: Mapping[Measure, int]
     candidates: Sequence[Candidate]
+    history: Mapping[date, Mapping[Measure, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +149,26 @@ class Writing:
     Attributes:
         include: whether its feedback may be told to be part of a summary.
         changed: whether it differs from the newest revision, so that a new one is due.
+        closes_at: when its period closes, so that it is due again; None once it has.
     """
 
     page: Page
     include: bool
     changed: bool
+    closes_at: datetime | None = None
 
 
 class PageStore:
-    """The adapter to the tables `due_page`, `page` and `included_part`."""
+    """The adapter to the tables `due_page`, `page` and `included_part`.
 
-    def __init__(self, database: AsyncEngine) -> None:
+    Args:
+        database: the service's.
+        kind: of the periods that readings are counted by.
+    """
+
+    def __init__(self, database: AsyncEngine, kind: PeriodKind = "month") -> None:
         self._database = database
+        self._kind = kind
 
     async def write_due(
         self,
@@ -161,12 +195,13 @@ class PageStore:
             TransientFault: PostgreSQL is away; nothing was written.
         """
         async with transient_faults_told(), self._database.begin() as connection:
+            await connection.execute(_CLOSING, {"now": now})
             due = {"quiet": quiet, "max_delay": max_delay, "limit": limit}
             pairs = [(row.team_id, row.period) for row in await connection.execute(_CLAIM, due)]
             if not pairs:
                 return []
             wanted = {"teams": [team for team, _ in pairs], "periods": [period for _, period in pairs]}
-            material = await _material(connection, pairs, wanted)
+            material = await _material(connection, pairs, wanted, self._kind)
             newest = await _newest(connection, wanted)
             # Pages take milliseconds of computing each: in a thread, so that the process's other work goes on.
             writings = await asyncio.to_thread(
@@ -175,6 +210,7 @@ class PageStore:
             changed = [writing.page for writing in writings if writing.changed]
             if changed:
                 await connection.execute(_WRITE, {"rows": _rows(changed)})
+            await connection.execute(_CLOSES, {**wanted, "closings": [writing.closes_at for writing in writings]})
             for pair, writing in zip(pairs, writings, strict=True):
                 if writing.include:
                     first = newest[pair][1] if pair in newest else 0
@@ -214,18 +250,36 @@ class PageStore:
 
 
 async def _material(
-    connection: AsyncConnection, pairs: Sequence[Pair], wanted: Mapping[str, object]
+    connection: AsyncConnection, pairs: Sequence[Pair], wanted: Mapping[str, object], kind: PeriodKind
 ) -> dict[Pair, Material]:
-    counts: dict[Pair, dict[Measure, int]] = {pair: {} for pair in pairs}
+    counts: dict[str, dict[date, dict[Measure, int]]] = {team: {} for team, _ in pairs}
     candidates: dict[Pair, list[Candidate]] = {pair: [] for pair in pairs}
-    for row in await connection.execute(_COUNTERS, wanted):
-        counts[(row.team_id, row.period)][(row.measure, row.value)] = row.n
+    for row in await connection.execute(_COUNTERS, _reach(pairs, kind)):
+        counts[row.team_id].setdefault(row.period, {})[(row.measure, row.value)] = row.n
     for row in await connection.execute(_QUOTABLE, {**wanted, "candidates": CANDIDATES}):
         candidates[(row.team_id, row.period)] += [
             Candidate(str(row.feedback_id), segment["text"], segment["sentiment"], tuple(segment["themes"]))
             for segment in parsed(row.segments)
         ]
-    return {pair: Material(*pair, counts[pair], candidates[pair]) for pair in pairs}
+    found = {}
+    for team, period in pairs:
+        first = earliest(period, kind)
+        history = {then: counted for then, counted in counts[team].items() if first <= then < period}
+        own = counts[team].get(period, {})
+        found[team, period] = Material(team, period, own, candidates[team, period], history)
+    return found
+
+
+def _reach(pairs: Sequence[Pair], kind: PeriodKind) -> dict[str, list[object]]:
+    """For each team the first and the last period that any of its pages looks at."""
+    periods: dict[str, list[date]] = {}
+    for team, period in pairs:
+        periods.setdefault(team, []).append(period)
+    return {
+        "teams": list(periods),
+        "firsts": [earliest(min(own), kind) for own in periods.values()],
+        "lasts": [max(own) for own in periods.values()],
+    }
 
 
 async def _newest(connection: AsyncConnection, wanted: Mapping[str, object]) -> dict[Pair, tuple[Page, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -45,3 +46,28 @@ def earliest(start: date, kind: PeriodKind) -> date:
 def closes_at(start: date, kind: PeriodKind, grace: timedelta) -> datetime:
     """When a period closes: some time after the midnight in London that ends it."""
     return datetime.combine(following(start, kind), time(), LONDON) + grace
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """What a period is in one installation.
+
+    Attributes:
+        kind: how long one is.
+        grace: how long after its end one stays open for what comes in late.
+    """
+
+    kind: PeriodKind = "month"
+    grace: timedelta = timedelta(days=7)
+
+    def has(self, start: date) -> bool:
+        """Whether a period begins on that day."""
+        return start_of(start, self.kind) == start
+
+    def closing(self, start: date, now: datetime) -> datetime | None:
+        """When an open period closes; None where it has closed: what comes later makes a new revision all the same."""
+        then = closes_at(start, self.kind, self.grace)
+        return then if now < then else None
+
+
+MONTHLY = Calendar()

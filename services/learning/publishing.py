@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from services.learning import checker, summaries
 from services.learning.catalogue import UNROUTED, identity
 from services.learning.pages import Page, Writing
+from services.learning.periods import MONTHLY
 from services.learning.sending import Sending
 from shared import telemetry
 from shared.errors import TransientFault
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from services.learning.catalogue import Catalogue
     from services.learning.pages import Material, PageStore
+    from services.learning.periods import Calendar
     from services.learning.quotes import Candidate
     from services.learning.readings import Measure
     from shared.publisher import Publisher
@@ -39,10 +41,11 @@ AT_ONCE = 8
 class Editor:
     """Writes one page, checks it, and decides between publishing and holding."""
 
-    def __init__(self, catalogue: Catalogue, clock: Callable[[], datetime]) -> None:
+    def __init__(self, catalogue: Catalogue, clock: Callable[[], datetime], calendar: Calendar) -> None:
         self._catalogue = catalogue
         self._names = tuple(team.name for team in catalogue.teams)
         self._clock = clock
+        self._calendar = calendar
 
     def write(self, material: Material, newest: Page | None) -> Writing:
         """The page, as a new revision only if it says or does anything else than the newest one."""
@@ -51,10 +54,18 @@ class Editor:
         if not changed and newest is not None:
             page = newest
         # Feedback that no team receives is in nobody's summary yet, and its receipt must not say so.
-        return Writing(page, include=not page.held and material.team_id != UNROUTED, changed=changed)
+        return Writing(
+            page,
+            include=not page.held and material.team_id != UNROUTED,
+            changed=changed,
+            closes_at=self._calendar.closing(material.period, self._clock()),
+        )
 
     def _page(self, material: Material, revision: int) -> Page:
         allowed = self._catalogue.allow_list
+        if not self._calendar.has(material.period):
+            # From before the installation's periods were changed: what is out of it is taken back.
+            return Page(self._composed({}, (), material, revision), ("other_period at page",))
         try:
             summary = self._composed(material.counts, material.candidates, material, revision)
         except Exception as error:
@@ -76,6 +87,8 @@ class Editor:
             generated_at=self._clock(),
             team_names=self._names,
             allowed=self._catalogue.allow_list,
+            kind=self._calendar.kind,
+            provisional=self._calendar.closing(material.period, self._clock()) is not None,
         )
 
 
@@ -93,6 +106,7 @@ class Publishing:
         quiet: seconds without any new reading after which pages are written: a long import writes each page seldom.
         max_delay: seconds after which a page is written even under constant change.
         clock: tells the time that pages are dated with.
+        calendar: what a period is, and when one closes.
     """
 
     def __init__(
@@ -104,10 +118,11 @@ class Publishing:
         quiet: float,
         max_delay: float,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        calendar: Calendar = MONTHLY,
     ) -> None:
         self._pages = pages
         self._sending = Sending(pages, publisher)
-        self._editor = Editor(catalogue, clock)
+        self._editor = Editor(catalogue, clock, calendar)
         self._quiet = quiet
         self._max_delay = max_delay
         self._clock = clock

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
+from services.learning.periods import PeriodKind
 from shared.settings import Seconds, ServiceSettings
 
 
@@ -18,3 +19,7 @@ class LearningSettings(ServiceSettings):
         2.0, description="Seconds without any new reading after which summaries are written."
     )
     summary_max_delay: Seconds = Field(30.0, description="Seconds after which one is written even under constant load.")
+    summary_period: PeriodKind = Field("month", description="What a page covers: `month`, `week` or `quarter`.")
+    summary_grace_days: float = Field(
+        7, ge=0, le=365, description="Days after its end that a period stays open; its page is provisional until then."
+    )
