@@ -248,6 +248,8 @@ class FeedbackUrgent(Event):
     about: About
     reasons: Annotated[tuple[str, ...], Field(min_length=1)]
     """Codes: `lexicon:self_harm`, `severity`, `under_16`, …"""
+    role: Name | None = None
+    """Who is to be told, by the team catalogue: a role, never a person. None where it names none."""
     severity: Share
     occurred_at: AwareDatetime
     flagged_at: AwareDatetime
@@ -312,3 +314,64 @@ class FeedbackSummarised(Event):
     def moment(self) -> datetime:
         """When the summary went out."""
         return self.summarised_at
+
+
+class CorrectedTheme(_Model):
+    """A theme that feedback does raise, in a person's judgement, and the tone in which it does."""
+
+    name: Name
+    tone: Literal["positive", "neutral", "negative"]
+
+
+class ReadingCorrected(Event):
+    """A team member's word against the model's. The newest one of a version stands, as a whole; it holds no words."""
+
+    ce_type: ClassVar[str] = "heed.reading.corrected.v1"
+
+    feedback_id: UUID
+    version: Annotated[int, Field(ge=1)]
+    """Of the feedback that was looked at; another version's words are others."""
+    correction: Annotated[int, Field(ge=1)] = 1
+    """Numbers the corrections of one version."""
+    sentiment: Annotated[int, Field(ge=1, le=5)] | None = None
+    """1 very positive … 5 very negative; None: as the model read it."""
+    themes: Annotated[tuple[CorrectedTheme, ...], Field(max_length=50)] | None = None
+    """Every theme that it raises; None: as the model read them."""
+    corrected_at: AwareDatetime
+
+    def key(self) -> str:
+        """Partition by feedback id."""
+        return str(self.feedback_id)
+
+    def identity(self) -> UUID:
+        """One id per version and correction."""
+        return uuid5(self.feedback_id, f"corrected:{self.version}:{self.correction}")
+
+    def moment(self) -> datetime:
+        """When it was corrected."""
+        return self.corrected_at
+
+
+class UrgentAcknowledged(Event):
+    """Somebody in the role that was to be told has taken an urgent piece of feedback on."""
+
+    ce_type: ClassVar[str] = "heed.urgent.acknowledged.v1"
+
+    feedback_id: UUID
+    version: Annotated[int, Field(ge=1)]
+    """What was looked at; an edit that is urgent again wants another look."""
+    role: Name
+    """Whose role it is; never a person's name."""
+    acknowledged_at: AwareDatetime
+
+    def key(self) -> str:
+        """Partition by feedback id."""
+        return str(self.feedback_id)
+
+    def identity(self) -> UUID:
+        """One id per version."""
+        return uuid5(self.feedback_id, f"acknowledged:{self.version}")
+
+    def moment(self) -> datetime:
+        """When it was."""
+        return self.acknowledged_at

@@ -16,6 +16,8 @@ from shared.events import (
     FeedbackSummarised,
     FeedbackUrgent,
     FeedbackWithdrawn,
+    ReadingCorrected,
+    UrgentAcknowledged,
 )
 from shared.summaries import LearningSummary
 
@@ -101,10 +103,31 @@ FEEDBACK_URGENT = Topic(
     event=FeedbackUrgent,
     key="organisation",
     producers=("analysis",),
-    consumers=(),
+    consumers=("learning",),
     partitions=3,
     retention_ms=30 * DAY_MS,
     restricted=True,
+)
+URGENT_ACKNOWLEDGED = Topic(
+    name="urgent-acknowledged",
+    description="Urgent feedback that somebody in the named role has taken on; see `heed urgent`.",
+    event=UrgentAcknowledged,
+    key="feedback_id",
+    producers=("portal",),
+    consumers=("learning",),
+    partitions=3,
+    retention_ms=30 * DAY_MS,
+    restricted=True,
+)
+READING_CORRECTED = Topic(
+    name="reading-corrected",
+    description="A team member's word against the model's: other themes, another sentiment.",
+    event=ReadingCorrected,
+    key="feedback_id",
+    producers=("portal",),
+    consumers=("learning",),
+    partitions=3,
+    retention_ms=30 * DAY_MS,
 )
 FEEDBACK_WITHDRAWN = Topic(
     name="feedback-withdrawn",
@@ -177,7 +200,9 @@ TOPICS: tuple[Topic, ...] = (
     FEEDBACK_SUBMITTED,
     FEEDBACK_ANALYSED,
     FEEDBACK_URGENT,
+    URGENT_ACKNOWLEDGED,
     FEEDBACK_WITHDRAWN,
+    READING_CORRECTED,
     FEEDBACK_SUMMARISED,
     LEARNING_SUMMARIES,
     TEAM_SUMMARIES,

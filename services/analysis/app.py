@@ -13,6 +13,7 @@ import yaml
 from services.analysis.encoder import Encoder, ModelError
 from services.analysis.handlers import SERVICE, SubmittedHandler
 from services.analysis.reader import Reader
+from services.analysis.roles import urgent_roles
 from services.analysis.settings import AnalysisSettings
 from shared.consumer import BatchConsumer
 from shared.errors import UsageError
@@ -70,7 +71,8 @@ async def running(settings: AnalysisSettings, publisher: Publisher) -> AsyncIter
     worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
     try:
         reader = await asyncio.wrap_future(worker.submit(build_reader, settings))
-        handler = SubmittedHandler(reader, worker, publisher)
+        role_of = urgent_roles(settings.allow_list_file)
+        handler = SubmittedHandler(reader, worker, publisher, role_of=role_of)
         consumer: BatchConsumer[FeedbackSubmitted] = BatchConsumer(
             service=SERVICE,
             topic=FEEDBACK_SUBMITTED,

@@ -58,8 +58,8 @@ def analysed(event: FeedbackSubmitted, reading: Reading, now: datetime) -> Feedb
     )
 
 
-def urgent(event: FeedbackSubmitted, reading: Reading, now: datetime) -> FeedbackUrgent | None:
-    """Reasons for a person to look at it today, where there are any; never words."""
+def urgent(event: FeedbackSubmitted, reading: Reading, now: datetime, role: str | None = None) -> FeedbackUrgent | None:
+    """Reasons for a person in this role to look at it today, where there are any; never words."""
     if not reading.urgent:
         return None
     return FeedbackUrgent(
@@ -67,6 +67,7 @@ def urgent(event: FeedbackSubmitted, reading: Reading, now: datetime) -> Feedbac
         version=event.version,
         about=event.about,
         reasons=reading.urgent,
+        role=role,
         severity=reading.severity,
         occurred_at=event.occurred_at,
         flagged_at=now,

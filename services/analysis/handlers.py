@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from services.analysis.events import analysed, submission, urgent
 from services.analysis.reader import Reader, Reading, Submission, UnreadableText
+from services.analysis.roles import RoleOf, nobody
 from shared import telemetry
 from shared.consumer import Delivery
 from shared.errors import InvalidRecord
@@ -37,15 +38,22 @@ class SubmittedHandler:
         worker: the one thread that it reads in, off the event loop.
         publisher: where readings go.
         now: the clock.
+        role_of: who is to be told of what is urgent.
     """
 
     def __init__(
-        self, reader: Reader, worker: Executor, publisher: Publisher, now: Callable[[], datetime] = utc_now
+        self,
+        reader: Reader,
+        worker: Executor,
+        publisher: Publisher,
+        now: Callable[[], datetime] = utc_now,
+        role_of: RoleOf = nobody,
     ) -> None:
         self._reader = reader
         self._worker = worker
         self._publisher = publisher
         self._now = now
+        self._role_of = role_of
 
     async def on_feedback_submitted(self, deliveries: Sequence[Delivery[FeedbackSubmitted]]) -> None:
         """Read and publish.
@@ -74,7 +82,8 @@ class SubmittedHandler:
         """The urgent one first: should the second be refused, a person has been told."""
         event, now = delivery.event, self._now()
         records = [record(FEEDBACK_ANALYSED, analysed(event, reading, now), SERVICE, delivery.traceparent)]
-        flagged = urgent(event, reading, now)
+        role = self._role_of(event.about, event.source.channel) if reading.urgent else None
+        flagged = urgent(event, reading, now, role)
         if flagged is not None:
             records.insert(0, record(FEEDBACK_URGENT, flagged, SERVICE, delivery.traceparent))
         return records

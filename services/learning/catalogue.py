@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from shared.errors import UsageError
+from shared.origins import fold
 
 UNROUTED = "unrouted"
 """The team id of feedback that no rule matches; no team of the catalogue may use it."""
@@ -99,11 +100,6 @@ def identity(catalogue: Catalogue, team_id: str) -> TeamIdentity:
         if team.id == team_id:
             return TeamIdentity(team.id, team.name, team.organisation)
     return TeamIdentity(team_id, team_id, "Not in the catalogue")
-
-
-def fold(value: str) -> str:
-    """A name without case and with every run of white space, non-breaking included, as one space."""
-    return " ".join(value.split()).casefold()
 
 
 def read(path: Path) -> Catalogue:
