@@ -10,7 +10,7 @@ unexport VIRTUAL_ENV
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format lint types test test-unit test-integration test-real demo up bench requirements
+.PHONY: help setup format lint types test test-unit test-integration test-real demo up bench train training-data requirements
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -74,10 +74,27 @@ up: .venv/.trial ## Serve the trial stack until Ctrl-C
 bench: .venv/.dev ## Measure; writes build/bench.json
 	$(BIN)/python -m tests.bench
 
+# The folder with fft_train.csv, criticality.csv and redaction_open.jsonl.
+DATA ?= ../shared/data
+TRAINING := .cache/training/bin
+
+.cache/training/.ready: $(UV) requirements/training.txt
+	@echo "heed: installing torch and what else training needs, about 5 GB" >&2
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/training
+	@$(UV) pip install --quiet --python $(TRAINING)/python --require-hashes -r requirements/training.txt
+	@touch $@
+
+training-data:
+	@test -d "$(DATA)" || { echo "heed: no folder $(DATA); name the training data: make train DATA=folder" >&2; exit 2; }
+
+train: training-data .cache/training/.ready ## Train the model anew from DATA=folder; hours; writes services/analysis/model
+	$(TRAINING)/python -m services.analysis.training --data "$(DATA)" --output services/analysis/model \
+		--work build/training
+
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 requirements: $(UV) ## Pin every extra anew, with hashes: one version of a package in the whole house
 	for name in uv build; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt; done
 	$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
-	for extra in gateway analysis learning trial; do \
+	for extra in gateway analysis learning trial training; do \
 		$(COMPILE) pyproject.toml --extra $$extra --constraint requirements/dev.txt -o requirements/$$extra.txt; \
 	done
