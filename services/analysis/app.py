@@ -12,7 +12,9 @@ import yaml
 
 from services.analysis.encoder import Encoder, ModelError
 from services.analysis.handlers import SERVICE, SubmittedHandler
-from services.analysis.reader import Reader
+from services.analysis.labels import LabelFile
+from services.analysis.operator_model import Classifier, OperatorEncoder
+from services.analysis.reader import Reader, TextEncoder
 from services.analysis.roles import urgent_roles
 from services.analysis.settings import AnalysisSettings
 from shared.consumer import BatchConsumer
@@ -49,7 +51,8 @@ def build_reader(settings: AnalysisSettings) -> Reader:
     """Load the model, which takes about a second, and wire it to the rules.
 
     Raises:
-        UsageError: the model folder or the allow-list file is missing or wrong.
+        UsageError: the model folder, the allow-list file, or the operator's own model or its labels are missing or
+            wrong.
     """
     spared = allow_list(settings)
     try:
@@ -58,7 +61,17 @@ def build_reader(settings: AnalysisSettings) -> Reader:
         )
     except ModelError as error:
         raise UsageError(str(error)) from None
-    return Reader(encoder, spared, settings.name_threshold, settings.severity_threshold)
+    return Reader(_with_theirs(encoder, settings), spared, settings.name_threshold, settings.severity_threshold)
+
+
+def _with_theirs(ours: Encoder, settings: AnalysisSettings) -> TextEncoder:
+    """Our encoder, with the operator's own model beside it where there is one."""
+    if settings.analysis_model is None:
+        if settings.analysis_model_labels is not None:
+            raise UsageError("HEED_ANALYSIS_MODEL_LABELS is of no use without HEED_ANALYSIS_MODEL: set both or none")
+        return ours
+    file = LabelFile.load(settings.analysis_model_labels)
+    return OperatorEncoder(ours, Classifier(settings.analysis_model, settings.analysis_threads), file)
 
 
 @asynccontextmanager

@@ -28,6 +28,15 @@ class AnalysisSettings(ServiceSettings):
         None, description="A team catalogue (YAML) whose `allow_list` is added to HEED_ALLOW_LIST."
     )
     analysis_model_folder: Path | None = Field(None, description="Folder of the model; none: the bundled one.")
+    analysis_model: str | None = Field(
+        None,
+        min_length=1,
+        description="Folder or hub name of a Hugging Face sequence-classification model that decides themes or "
+        "sentiment instead (extra `torch`); none: ours does.",
+    )
+    analysis_model_labels: Path | None = Field(
+        None, description="Mapping file (YAML) of that model's labels to themes and sentiment; none: by their names."
+    )
     analysis_threads: int | None = Field(None, ge=1, le=256, description="CPU threads of the model; none: all cores.")
     analysis_precision: str = Field(
         "auto",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -54,3 +56,27 @@ def test_a_missing_model_is_told_in_one_line(tmp_path: Path) -> None:
         build_reader(AnalysisSettings(analysis_model_folder=tmp_path))
     assert "\n" not in str(told.value)
     assert str(tmp_path) in str(told.value)
+
+
+@pytest.mark.parametrize("absent", ["torch", "transformers"])
+def test_a_missing_extra_is_told_with_its_name(monkeypatch: pytest.MonkeyPatch, absent: str) -> None:
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    monkeypatch.setitem(sys.modules, "transformers", ModuleType("transformers"))
+    monkeypatch.setitem(sys.modules, absent, None)
+    with pytest.raises(UsageError, match=f"needs {absent}, which is not installed: install the extra `torch`") as told:
+        build_reader(AnalysisSettings(analysis_model="somebody/some-model"))
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "./none", "a/b/c"])
+def test_a_missing_folder_of_the_operators_model_is_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """And never looked for on the hub."""
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    monkeypatch.setitem(sys.modules, "transformers", ModuleType("transformers"))
+    with pytest.raises(UsageError, match=f"HEED_ANALYSIS_MODEL: there is no folder {name}"):
+        build_reader(AnalysisSettings(analysis_model=name))
+
+
+def test_labels_without_a_model_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="set both or none"):
+        build_reader(AnalysisSettings(analysis_model_labels=tmp_path / "labels.yaml"))
