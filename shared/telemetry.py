@@ -174,13 +174,22 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
+OWN_LOGGERS = ("shared", "services", "deploy")
+"""Of the packages whose every log line is ours."""
+
+
 def configure_logging(level: str) -> None:
-    """Send every log line of the process to stderr as JSON."""
+    """Send every log line of the process to stderr as JSON.
+
+    DEBUG is for our own modules alone: aiokafka's producer tells there what it sends, and that is a patient's words.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter())
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level)
+    root.setLevel(max(logging.getLevelNamesMapping()[level], logging.INFO))
+    for name in OWN_LOGGERS:
+        logging.getLogger(name).setLevel(level)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "faststream"):
         logger = logging.getLogger(name)
         logger.handlers = []
