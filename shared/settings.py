@@ -26,6 +26,9 @@ def _strong(secret: SecretStr) -> SecretStr:
 Secret = Annotated[SecretStr, AfterValidator(_strong)]
 """A key of at least 32 characters."""
 
+PLACEHOLDER = "change-me"
+"""What stands in `.env.example` wherever a secret belongs."""
+
 
 class ServiceSettings(BaseSettings):
     """What a service needs to reach Kafka, report on itself and stop in time."""
@@ -80,6 +83,19 @@ class ServiceSettings(BaseSettings):
     def kafka_login(self) -> bool:
         """Whether Kafka is logged in to."""
         return self.kafka_security.startswith("sasl")
+
+    @model_validator(mode="after")
+    def _no_placeholder(self) -> Self:
+        """A password that everybody can read in our repository is none."""
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        left = [
+            f"HEED_{name.upper()}"
+            for name, value in given.items()
+            if isinstance(value, SecretStr) and PLACEHOLDER in value.get_secret_value()
+        ]
+        if left:
+            raise ValueError(f"{' and '.join(left)}: the placeholder of .env.example; `heed secrets` makes real values")
+        return self
 
     @model_validator(mode="after")
     def _kafka_agrees(self) -> Self:

@@ -9,7 +9,7 @@ import pytest
 
 from services.gateway.settings import GatewaySettings
 from shared.errors import UsageError
-from shared.settings import ServiceSettings, load
+from shared.settings import PLACEHOLDER, ServiceSettings, load
 
 README = Path(__file__).parents[2] / "services" / "gateway" / "README.md"
 OWN = GatewaySettings.model_fields.keys() - ServiceSettings.model_fields.keys()
@@ -39,3 +39,24 @@ def test_a_weak_key_is_refused_and_not_repeated() -> None:
 def test_secrets_stay_out_of_the_repr() -> None:
     given = GatewaySettings(database_url="postgresql+asyncpg://u:hunter2@db", pseudonym_key="hunter2" * 5)
     assert "hunter2" not in repr(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("database_url", {"database_url": f"postgresql+asyncpg://heed_gateway:{PLACEHOLDER}@postgres/heed"}),
+        ("pseudonym_key", {"pseudonym_key": f"{PLACEHOLDER}-to-at-least-32-characters"}),
+    ],
+)
+def test_a_placeholder_of_the_example_is_refused_in_one_line(name: str, given: dict[str, str]) -> None:
+    real = {"database_url": "postgresql+asyncpg://u:p@db", "pseudonym_key": "k" * 32}
+    with pytest.raises(UsageError) as caught:
+        load(GatewaySettings, **real | given)
+    assert str(caught.value) == (
+        f"settings refused: HEED_{name.upper()}: the placeholder of .env.example; `heed secrets` makes real values"
+    )
+
+
+def test_a_placeholder_as_kafkas_password_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^settings refused: HEED_KAFKA_PASSWORD: the placeholder"):
+        load(ServiceSettings, kafka_security="sasl_ssl", kafka_username="heed-gateway", kafka_password=PLACEHOLDER)
