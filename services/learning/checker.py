@@ -1,9 +1,11 @@
 """What may never leave: the rules of learning.md's "Forbidden", applied to every page before it is published.
 
 Our own prose is checked word by word. Names that come from the catalogue or the model (the team, its organisation, the
-model's version) and quotes are masked first: a team may be called "Top Floor Ward". Quotes are checked for what gives a
-person or another team away; see `quotes.py` for why a strong word in one is no violation. Praise and criticism go
-through the same rules. A violation names a rule and a place, never the words.
+model's version), dates of the payload, what the team recorded itself, and quotes are masked first: a team may be called
+"Top Floor Ward". Quotes are checked for what gives a person or another team away; see `quotes.py` for why a strong word
+in one is no violation. A team's own records go through the rules too, except that a team may say why, and what it did.
+Charts must say what their icon allows and nothing else. Praise and criticism go through the same rules. A violation
+names a rule and a place, never the words.
 """
 
 from __future__ import annotations
@@ -14,10 +16,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from services.learning import language, quotes, rendering, wording
+from services.learning.choice import THEMES_SHOWN
+from services.learning.voices import DEMOGRAPHIC_MINIMUM
 from shared.summaries import MINIMUM_RESPONSES, Amount, LearningSummary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from shared.summaries import ThemeChart
 
 _MASK = "…"
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -37,6 +43,9 @@ _PROSE = (
     ("contact_or_placeholder", language.CONTACT),
     ("small_count", language.SMALL_COUNT),
 )
+
+
+_RECORDED = tuple((rule, pattern) for rule, pattern in _PROSE if rule not in {"invented_cause", "invented_action"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,6 +73,8 @@ def check(
     found = {
         *_payload(summary),
         *_quotes(summary, names, allowed),
+        *_records(summary, names, allowed),
+        *_patterns(summary),
         *_prose(summary, summary.text, "text", names, allowed),
         *_prose(summary, summary.markdown, "markdown", names, allowed),
     }
@@ -110,10 +121,24 @@ def _masked(summary: LearningSummary, text: str) -> str:
     """The text without what is not our own prose, longest first so that one name inside another goes with it."""
     foreign = {summary.team_name, summary.organisation, summary.certainty.model_version or ""}
     foreign |= {quote.text for quote in summary.quotes}
+    foreign |= {wording.commitment(made) for made in summary.commitments} | set(_dates(summary))
+    if summary.certainty.icon_wrong_once_in is not None:
+        foreign.add(wording.WRONG_ONCE.format(once_in=summary.certainty.icon_wrong_once_in))
     foreign |= {rendering.escaped(part) for part in foreign} | {part.upper() for part in foreign}
     for part in sorted(filter(None, foreign), key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", _MASK, text)
     return text
+
+
+def _dates(summary: LearningSummary) -> Iterator[str]:
+    """Every period that the payload holds, as the text names it."""
+    kind = summary.period_kind
+    yield wording.span(summary.period, kind)
+    for chart in summary.pattern.charts:
+        if chart.since is not None:
+            yield wording.since(chart.since, kind)
+    for step in summary.pattern.steps:
+        yield wording.since(step.period, kind)
 
 
 def _numbers(summary: LearningSummary) -> set[float]:
@@ -143,14 +168,78 @@ def _quotes(summary: LearningSummary, team_names: Sequence[str], allowed: Sequen
         yield Violation("quote_repeated", "quotes")
 
 
+def _records(summary: LearningSummary, team_names: Sequence[str], allowed: Sequence[str]) -> Iterator[Violation]:
+    """What the team wrote itself: it may say why, and what it did, but name, judge and rank no more than we do."""
+    written = [
+        *(
+            (f"commitment {i}", text)
+            for i, made in enumerate(summary.commitments)
+            for text in (made.because, made.role)
+        ),
+        *((f"step {i}", step.reason) for i, step in enumerate(summary.pattern.steps)),
+    ]
+    for place, text in written:
+        if text:
+            yield from (Violation(rule, place) for rule, pattern in _RECORDED if pattern.search(text))
+            yield from (Violation(fault, place) for fault in quotes.identity_faults(text, team_names, allowed))
+
+
+def _patterns(summary: LearningSummary) -> Iterator[Violation]:
+    """Charts say what their icon allows; without a signal there is neither praise nor worry."""
+    pattern, kind = summary.pattern, summary.period_kind
+    for index, chart in enumerate(pattern.charts):
+        place = f"pattern.charts[{index}]"
+        special = chart.icon not in {"none", "common_cause"}
+        if special != (chart.rule is not None and chart.since is not None):
+            yield Violation("icon_without_signal", place)
+        expected = wording.CHANNELS_MOVED if chart.icon == "none" else wording.signal_sentence(chart, kind)
+        if chart.sentence != expected:
+            yield Violation("sentence_not_fixed", place)
+        if special and chart.icon.split("_")[0] != _meaning(chart):
+            yield Violation("icon_turned_round", place)
+        for point in chart.points:
+            if point.responses is not None and (point.responses < MINIMUM_RESPONSES or point.responses % 5):
+                yield Violation("small_count", place)
+            if (point.percent is None) != (point.responses is None):
+                yield Violation("small_count", place)
+    if (pattern.icon, pattern.sentence) not in _sayings(summary):
+        yield Violation("sentence_not_fixed", "pattern.sentence")
+    if pattern.charts and not summary.described:
+        yield Violation("described_from_few", "pattern")
+
+
+def _meaning(chart: ThemeChart) -> str:
+    better = "high" if chart.tone == "valued" else "low"
+    return "improvement" if chart.icon.endswith(better) else "concern"
+
+
+def _sayings(summary: LearningSummary) -> set[tuple[str, str]]:
+    """What the page may say of its charts as a whole, as icon and sentence."""
+    charts = summary.pattern.charts
+    if not charts:
+        return {("none", wording.TOO_FEW)}
+    special: set[tuple[str, str]] = {(chart.icon, chart.sentence) for chart in charts if chart.rule is not None}
+    if special:
+        return special
+    if any(chart.icon == "none" for chart in charts):
+        return {("none", wording.CHANNELS_MOVED)}
+    return {("common_cause", wording.COMMON_CAUSE.format(period=summary.period_kind))}
+
+
 def _payload(summary: LearningSummary) -> Iterator[Violation]:
     heard = summary.heard
     if heard.responses is not None and (heard.responses < MINIMUM_RESPONSES or heard.responses % 5):
         yield Violation("small_count", "heard.responses")
     if (summary.described or heard.channels) and heard.responses is None:
         yield Violation("described_from_few", "heard")
-    if (summary.valued or summary.better or summary.questions) and not summary.described:
+    if not summary.described and (
+        summary.better or summary.questions or (summary.valued and not summary.valued_earlier)
+    ):
         yield Violation("described_from_few", "themes")
+    if heard.quiet and (heard.responses is None or heard.responses < DEMOGRAPHIC_MINIMUM):
+        yield Violation("group_from_few", "heard.quiet")
+    if len(summary.valued) + len(summary.better) > THEMES_SHOWN:
+        yield Violation("too_many_themes", "themes")
     for place, size in _amounts(summary):
         if not _safe(size):
             yield Violation("small_count", place)
@@ -158,8 +247,6 @@ def _payload(summary: LearningSummary) -> Iterator[Violation]:
         yield Violation("revealing_cell", "heard.channels")
     if summary.text != rendering.plain(summary) or summary.markdown != rendering.markdown(summary):
         yield Violation("not_from_payload", "text")
-    if summary.pattern.icon == "none" and summary.pattern.sentence not in _fixed(summary):
-        yield Violation("sentence_not_fixed", "pattern.sentence")
 
 
 def _amounts(summary: LearningSummary) -> Iterator[tuple[str, Amount]]:
@@ -168,6 +255,7 @@ def _amounts(summary: LearningSummary) -> Iterator[tuple[str, Amount]]:
         ("heard.age_unknown", heard.age_unknown),
         ("heard.without_words", heard.without_words),
         ("heard.other_language", heard.other_language),
+        ("heard.voice_rate", heard.voice_rate),
         *((f"heard.channels[{i}]", channel.amount) for i, channel in enumerate(heard.channels)),
         *((f"valued[{i}]", share.amount) for i, share in enumerate(summary.valued)),
         *((f"better[{i}]", share.amount) for i, share in enumerate(summary.better)),
@@ -186,8 +274,3 @@ def _reveals(sizes: Sequence[Amount | None]) -> bool:
     """Whether shares of some channels would give away the one that is hidden."""
     told = [size for size in sizes if size is not None]
     return bool(told) and (len(told) < len(sizes) or any(size.size in {"few", "some", "most"} for size in told))
-
-
-def _fixed(summary: LearningSummary) -> tuple[str, ...]:
-    points = summary.pattern.points_needed
-    return (wording.TOO_FEW, wording.NO_CHARTS.format(points=points))

@@ -18,13 +18,29 @@ if TYPE_CHECKING:
 
 MAX_WORDS = 300
 
+SIGNALS_TOLD = 2
+"""Sentences about signals on one page; the charts of all of them are in the payload."""
+
+MARKS = {
+    "common_cause": "∿",
+    "improvement_high": "↑",
+    "concern_high": "↑",
+    "neutral_high": "↑",
+    "improvement_low": "↓",
+    "concern_low": "↓",
+    "neutral_low": "↓",
+}
+"""Icons in plain text: a direction, and never a verdict."""
+
+BOX = "_" * 40
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a page.
 
     Attributes:
-        kind: title, subtitle, heading, sentence, bullet or quote.
+        kind: title, subtitle, heading, sentence, bullet, quote, or box (room for the team to write).
     """
 
     kind: str
@@ -45,6 +61,8 @@ def plain(summary: LearningSummary) -> str:
             out.append(f"- {line.text}")
         elif line.kind == "quote":
             out.append(f"  “{line.text}”")
+        elif line.kind == "box":
+            out.append(f"{line.text} {BOX}")
         else:
             out.append(line.text)
     return "\n".join(out) + "\n"
@@ -59,6 +77,7 @@ def markdown(summary: LearningSummary) -> str:
         "sentence": "{}",
         "bullet": "- {}",
         "quote": "> “{}”",
+        "box": "{} " + escaped(BOX),
     }
     out: list[str] = []
     before = ""
@@ -71,28 +90,67 @@ def markdown(summary: LearningSummary) -> str:
 
 
 def lines(summary: LearningSummary) -> Iterator[Line]:
-    """The page, line by line, in the order of learning.md."""
+    """The page, line by line, in the order of learning.md; a team to talk to (its section 6) comes later."""
     yield Line("title", f"{summary.team_name} ({summary.organisation})")
-    yield Line("subtitle", f"What patients told us: {wording.month(summary.period)}")
-    yield Line("heading", wording.HEADINGS["heard"])
-    yield from _sentences(_heard(summary))
+    yield Line("subtitle", f"What patients told us: {wording.span(summary.period, summary.period_kind)}")
+    for name, section in (
+        ("heard", _sentences(_heard(summary))),
+        ("valued", _valued(summary)),
+        ("pattern", _pattern(summary)),
+        ("told", _told(summary)),
+        ("questions", (Line("bullet", question) for question in summary.questions)),
+        ("plans", _plans(summary)),
+        ("commitments", _commitments(summary)),
+        ("certainty", _sentences(_certainty(summary))),
+    ):
+        told = list(section)
+        if told:
+            yield Line("heading", wording.HEADINGS[name])
+            yield from told
+
+
+def _valued(summary: LearningSummary) -> Iterator[Line]:
+    if summary.valued_earlier:
+        yield Line("sentence", wording.EARLIER_PRAISE.format(period=summary.period_kind))
+    yield from _themes(summary.valued, wording.NO_PRAISE.format(period=summary.period_kind))
+    yield from _quotes([summary.valued_quote] if summary.valued_quote else [])
+
+
+def _told(summary: LearningSummary) -> Iterator[Line]:
+    if not summary.described:
+        return
+    yield Line("sentence", wording.HEADINGS["better"])
+    yield from _themes(summary.better, wording.NOTHING_BETTER.format(period=summary.period_kind))
+    yield from _quotes(summary.told)
+    if not summary.quotes:
+        yield Line("sentence", wording.NO_QUOTES.format(period=summary.period_kind))
+
+
+def _pattern(summary: LearningSummary) -> Iterator[Line]:
+    """One fixed sentence, or one for each signal; then what could have moved the charts by itself."""
+    kind = summary.period_kind
+    signals = [chart for chart in summary.pattern.charts if chart.rule is not None and chart.icon != "none"]
+    if not signals:
+        mark = MARKS["common_cause"] + " " if summary.pattern.icon == "common_cause" else ""
+        yield Line("sentence", mark + summary.pattern.sentence)
+    for chart in signals[:SIGNALS_TOLD]:
+        yield Line("sentence", f"{MARKS[chart.icon]} {chart.sentence}")
+    yield from _sentences(told for chart in summary.pattern.charts if (told := wording.assurance(chart)))
+    latest = {step.kind: step for step in summary.pattern.steps}
+    yield from _sentences(wording.step(step, kind) for step in latest.values())
+
+
+def _plans(summary: LearningSummary) -> Iterator[Line]:
     if summary.described:
-        yield Line("heading", wording.HEADINGS["valued"])
-        yield from _themes(summary.valued, wording.NO_PRAISE)
-        yield from _quotes([summary.valued_quote] if summary.valued_quote else [])
-    yield Line("heading", wording.HEADINGS["pattern"])
-    yield Line("sentence", summary.pattern.sentence)
-    if summary.described:
-        yield Line("heading", wording.HEADINGS["told"])
-        yield from _quotes(summary.told)
-        if not summary.quotes:
-            yield Line("sentence", wording.NO_QUOTES)
-        yield Line("sentence", wording.HEADINGS["better"])
-        yield from _themes(summary.better, wording.NOTHING_BETTER)
-        yield Line("heading", wording.HEADINGS["questions"])
-        yield from (Line("bullet", question) for question in summary.questions)
-    yield Line("heading", wording.HEADINGS["certainty"])
-    yield from _sentences(_certainty(summary))
+        yield Line("box", wording.IN_OUR_GIFT)
+        yield Line("box", wording.NEEDS_OTHERS)
+
+
+def _commitments(summary: LearningSummary) -> Iterator[Line]:
+    if summary.commitments:
+        yield from (Line("bullet", wording.commitment(made)) for made in summary.commitments)
+    elif summary.described:
+        yield Line("sentence", wording.NO_COMMITMENTS)
 
 
 def _sentences(texts: Iterable[str]) -> Iterator[Line]:
@@ -121,12 +179,18 @@ def _heard(summary: LearningSummary) -> Iterator[str]:
     ]
     if unknown:
         yield _capital(_listed(unknown)) + "."
-    yield wording.CONTACTS_UNKNOWN
+    yield wording.CONTACTS_UNKNOWN if heard.voice_rate is None else wording.of_those_who_had_care(heard.voice_rate)
+    if heard.quiet:
+        yield wording.QUIET.format(groups=_listed(list(heard.quiet)))
     if heard.responses is None:
         yield wording.FEWER_THAN_MINIMUM.format(minimum=heard.minimum_responses)
     else:
         yield wording.ABOUT_N.format(responses=heard.responses)
         yield f"They came through {_listed(_channels(summary))}."
+    if heard.channels_moved:
+        yield wording.OTHER_WAYS
+    if summary.provisional:
+        yield wording.STILL_OPEN.format(period=summary.period_kind)
     if not summary.described:
         yield wording.TOO_FEW_TO_DESCRIBE.format(minimum=heard.minimum_responses)
 
@@ -145,7 +209,17 @@ def _certainty(summary: LearningSummary) -> Iterator[str]:
     yield wording.READ_BY_MACHINE
     if summary.described:
         yield wording.LIMITS
-    certainty = summary.certainty
+    certainty, kind = summary.certainty, summary.period_kind
+    if certainty.points is not None and certainty.icon_wrong_once_in is not None:
+        yield wording.CHARTS_REST.format(
+            charts=wording.charts(certainty.charts_read),
+            points=certainty.points,
+            period=kind,
+            responses=certainty.responses,
+        )
+        yield wording.ICON_WRONG.format(once=wording.WRONG_ONCE.format(once_in=certainty.icon_wrong_once_in))
+    elif summary.pattern.points_needed is not None:
+        yield wording.CHARTS_WAIT.format(points=summary.pattern.points_needed, period=kind)
     if certainty.model_version is not None:
         sentence = wording.SEVERAL_MODELS if certainty.several_models else wording.MODEL
         yield sentence.format(model=certainty.model_version)

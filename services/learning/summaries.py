@@ -1,28 +1,28 @@
-"""From a period's counters to its page: pure, and as dear as the number of themes, not of comments.
+"""From a team's period counters to its page: pure, and as dear as periods times themes, not as comments.
 
 Small numbers follow privacy.md; the order and the rules of the sections follow learning.md, section 2.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from services.learning import quotes, rendering, wording
+from services.learning import choice, patterns, questions, quotes, rendering, wording
+from services.learning.amounts import amount, percent, rounded
 from services.learning.catalogue import UNROUTED
-from services.learning.questions import choose
+from services.learning.charts import MINIMUM_POINTS
+from services.learning.heard import heard
+from services.learning.patterns import MEASURES, ThemePattern, Timeline, table_of
+from services.learning.records import NO_RECORDS
 from services.learning.themes import words_for
 from shared.summaries import (
-    MINIMUM_CELL,
     MINIMUM_RESPONSES,
-    PATTERN_POINTS,
-    Amount,
     Certainty,
-    ChannelHeard,
-    Heard,
+    ChartPoint,
     LearningSummary,
     Pattern,
     Quote,
+    ThemeChart,
     ThemeShare,
 )
 
@@ -31,59 +31,20 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from services.learning.catalogue import TeamIdentity
+    from services.learning.choice import Chosen
+    from services.learning.patterns import Counts
     from services.learning.periods import PeriodKind
     from services.learning.quotes import Candidate
     from services.learning.readings import Measure
-
-THEMES_SHOWN = 3
-CHANNELS_SHOWN = 4
-
-FEW = 3
-"""Voices from which a theme may be told as "a few"; a theme that one or two raise is not told at all."""
-
-DEMOGRAPHIC_MINIMUM = 20
-"""Responses from which anything is said about age (privacy.md)."""
+    from services.learning.records import TeamRecords
 
 POSITIVE, NEGATIVE, ANY = (1, 2), (4, 5), (1, 2, 3, 4, 5)
 
-Counters = dict[str, dict[str, int]]
-"""Count by measure and value."""
+ICON_WRONG_ONCE_IN = 90
+"""Charts of nothing but chance that show an icon: 1.1 % of p-prime charts in simulation (learning.md, section 1)."""
 
-
-def counters(counts: Mapping[Measure, int]) -> Counters:
-    """The counters of one team and period, by measure; zeros left out."""
-    table: Counters = defaultdict(dict)
-    for (measure, value), count in counts.items():
-        if count > 0:
-            table[measure][value] = count
-    return dict(table)
-
-
-def rounded(count: int) -> int | None:
-    """A count of responses as it may be told: to the nearest 5, or not at all under 10."""
-    return 5 * ((count + 2) // 5) if count >= MINIMUM_RESPONSES else None
-
-
-def amount(cell: int, whole: int) -> Amount:
-    """A share as it may be told: neither it nor its remainder gives a small number away.
-
-    Args:
-        cell: how many, 0 to `whole`.
-        whole: of how many.
-    """
-    rest = whole - cell
-    if cell == 0:
-        return Amount(size="none")
-    if rest == 0:
-        return Amount(size="all")
-    percent = (200 * cell + whole) // (2 * whole)
-    if cell < MINIMUM_CELL:
-        return Amount(size="few")
-    if percent < MINIMUM_CELL:
-        return Amount(size="some")
-    if rest < MINIMUM_CELL or percent > 100 - MINIMUM_CELL:
-        return Amount(size="most")
-    return Amount(size="share", percent=percent)
+EARLIER_PERIODS: dict[PeriodKind, int] = {"week": 13, "month": 3, "quarter": 1}
+"""Periods in the quarter before one."""
 
 
 def compose(
@@ -98,6 +59,8 @@ def compose(
     allowed: Sequence[str] = (),
     kind: PeriodKind = "month",
     provisional: bool = False,
+    history: Mapping[date, Mapping[Measure, int]] | None = None,
+    records: TeamRecords = NO_RECORDS,
 ) -> LearningSummary:
     """Write one page.
 
@@ -112,9 +75,20 @@ def compose(
         allowed: names of places that are not people's names.
         kind: how long the period is.
         provisional: whether it is still open.
+        history: counters of the team's earlier periods by their first day; one without feedback may be left out.
+        records: what the team recorded of itself.
     """
-    table = counters(counts)
+    table = table_of(counts)
     described = table.get("read", {}).get("", 0) >= MINIMUM_RESPONSES
+    line = patterns.timeline(table, period, history or {}, kind)
+    steps = patterns.steps(line, records.rebases)
+    moved = any(step.kind == "channels" and step.period == period for step in steps)
+    # What no team receives may come from several organisations: their words do not travel between them.
+    mixed = team.id == UNROUTED
+    charts = (
+        patterns.patterns(line, rebases=records.rebases, targets=records.targets) if described and not mixed else []
+    )
+    chosen = choice.choose(table, charts) if described else ()
     content: dict[str, Any] = {
         "team_id": team.id,
         "team_name": team.name,
@@ -125,16 +99,18 @@ def compose(
         "generated_at": generated_at,
         "provisional": provisional,
         "described": described,
-        "heard": _heard(table),
-        "pattern": _pattern(described),
-        "certainty": _certainty(table),
+        "heard": heard(table, records.contacts.get(period), channels_moved=moved),
+        "pattern": _pattern(line, chosen, steps if charts else (), kind),
+        "commitments": records.commitments[:2],
+        "certainty": _certainty(table, line, len(charts)),
         "text": "",
         "markdown": "",
     }
     if described:
-        # What no team receives may come from several organisations: their words do not travel between them.
-        voices = [] if team.id == UNROUTED else quotes.usable(candidates, team_names, allowed)
-        content |= _described(table, voices)
+        voices = [] if mixed else quotes.usable(candidates, team_names, allowed)
+        content |= _described(table, chosen, voices, period)
+    if not content.get("valued"):
+        content |= _earlier_praise(line, kind)
     return _fitted(LearningSummary(**content))
 
 
@@ -153,24 +129,38 @@ def content_of(summary: LearningSummary) -> dict[str, Any]:
     return summary.model_dump(mode="json", exclude={"revision", "generated_at"})
 
 
-def _described(table: Counters, voices: Sequence[Candidate]) -> dict[str, Any]:
-    valued = _themes(table, "theme_positive", valued=True)
-    better = _themes(table, "theme_negative", valued=False)
-    chosen: list[Candidate] = []
+def _described(table: Counts, chosen: Sequence[Chosen], voices: Sequence[Candidate], period: date) -> dict[str, Any]:
+    valued = tuple(_share(line, table) for line in chosen if line.tone == "valued" and line.told)
+    better = tuple(_share(line, table) for line in chosen if line.tone == "better" and line.told)
+    taken: list[Candidate] = []
     praise = None
     for theme in (*(share.theme for share in valued), None):
-        praise = quotes.pick(voices, chosen, theme=theme, sentiments=POSITIVE)
+        praise = quotes.pick(voices, taken, theme=theme, sentiments=POSITIVE)
         if praise is not None:
-            chosen.append(praise)
+            taken.append(praise)
             break
-    told = _told(voices, chosen, valued, better)
+    told = _told(voices, taken, valued, better)
     return {
         "valued": valued,
         "valued_quote": _quote(praise, valued) if praise else None,
         "better": better,
         "told": tuple(_quote(voice, (*better, *valued)) for voice in told),
-        "questions": choose([share.group for share in (*better[:2], *valued[:1], *better[2:], *valued[1:])]),
+        "questions": questions.choose(
+            [words_for(line.theme).group for line in sorted(chosen, key=lambda line: line.tone)],
+            pattern=_kind_of_pattern(chosen),
+            turn=12 * period.year + period.month,
+        ),
     }
+
+
+def _kind_of_pattern(chosen: Sequence[Chosen]) -> questions.PatternKind | None:
+    """What the questions may take up: something that may have changed, then something that helped, then chance."""
+    icons = {line.pattern.chart.variation_icon or "" for line in chosen if line.pattern is not None and line.signals}
+    if any(icon.startswith("concern") for icon in icons):
+        return "concern"
+    if icons:
+        return "improvement"
+    return "common_cause" if any(line.pattern is not None for line in chosen) else None
 
 
 def _told(
@@ -197,57 +187,96 @@ def _quote(voice: Candidate, shares: Iterable[ThemeShare]) -> Quote:
     return Quote(text=voice.text, theme=theme)
 
 
-def _themes(table: Counters, measure: str, *, valued: bool) -> tuple[ThemeShare, ...]:
-    """At most three, by how many raise them in this tone, then by name; specific themes before unspecific ones."""
-    read = table["read"][""]
-    told = [(theme, count, words_for(theme)) for theme, count in table.get(measure, {}).items() if FEW <= count <= read]
-    told.sort(key=lambda item: (not item[2].specific, -item[1], item[0]))
-    return tuple(
-        ThemeShare(
-            theme=theme, label=known.valued if valued else known.better, group=known.group, amount=amount(count, read)
+def _share(line: Chosen, table: Counts) -> ThemeShare:
+    known = words_for(line.theme)
+    return ThemeShare(
+        theme=line.theme,
+        label=known.valued if line.tone == "valued" else known.better,
+        group=known.group,
+        amount=amount(line.count, table["read"][""]),
+    )
+
+
+def _earlier_praise(line: Timeline, kind: PeriodKind) -> dict[str, Any]:
+    """The one theme most valued in the quarter before, if that can be described; there is always praise to tell."""
+    tables = line.tables[-1 - EARLIER_PERIODS[kind] : -1]
+    read = sum(table.get("read", {}).get("", 0) for table in tables)
+    total: dict[str, int] = {}
+    for table in tables:
+        for theme, count in table.get(MEASURES["valued"], {}).items():
+            total[theme] = total.get(theme, 0) + count
+    summed: Counts = {MEASURES["valued"]: total, "read": {"": read}}
+    best = next(iter(choice.choose(summed, ())), None)
+    if read < MINIMUM_RESPONSES or best is None:
+        return {}
+    return {"valued": (_share(best, summed),), "valued_earlier": True}
+
+
+def _pattern(line: Timeline, chosen: Sequence[Chosen], steps: Sequence[Any], kind: PeriodKind) -> Pattern:
+    """The charts of what the page tells, those with a signal first, and what they say."""
+    drawn = [_chart(found, line, kind) for each in chosen if (found := each.pattern) is not None]
+    drawn.sort(key=lambda chart: (chart.rule is None, chart.icon == "none"))
+    if not drawn:
+        return Pattern(sentence=wording.TOO_FEW, points_needed=MINIMUM_POINTS)
+    first = drawn[0]
+    moved = any(chart.icon == "none" for chart in drawn)
+    sentence = wording.COMMON_CAUSE.format(period=kind)
+    icon = "common_cause"
+    if first.rule is not None:
+        sentence, icon = first.sentence, first.icon
+    elif moved:
+        sentence, icon = wording.CHANNELS_MOVED, "none"
+    return Pattern(icon=icon, sentence=sentence, charts=tuple(drawn), steps=tuple(steps), channels_moved=moved)
+
+
+def _chart(found: ThemePattern, line: Timeline, kind: PeriodKind) -> ThemeChart:
+    chart = found.chart
+    known = words_for(found.theme)
+    read = found.signals
+    signal = chart.latest if read else None
+    limits = chart.points[-1].limits
+    points = []
+    for start, point in zip(line.starts, chart.points, strict=True):
+        lines = point.limits
+        points.append(
+            ChartPoint(
+                period=start,
+                percent=None if point.value is None else percent(point.value),
+                responses=None if point.value is None or point.n is None else rounded(int(point.n)),
+                lower=None if lines is None or lines.lower is None else percent(lines.lower),
+                upper=None if lines is None or lines.upper is None else percent(lines.upper),
+                rule=point.signal.rule if point.signal else None,
+                direction=point.signal.direction if point.signal else None,
+            )
         )
-        for theme, count, known in told[:THEMES_SHOWN]
+    drawn = ThemeChart(
+        theme=found.theme,
+        label=known.valued if found.tone == "valued" else known.better,
+        tone=found.tone,
+        icon="none" if found.channels_moved else chart.variation_icon or "none",
+        rule=signal.rule if signal else None,
+        since=found.since if read else None,
+        sentence="",
+        mean=percent(limits.mean if limits else 0.0),
+        assurance=chart.assurance_icon,
+        target=None if found.target is None else percent(found.target / 100),
+        points=tuple(points),
     )
+    told = wording.CHANNELS_MOVED if found.channels_moved else wording.signal_sentence(drawn, kind)
+    return drawn.model_copy(update={"sentence": told})
 
 
-def _heard(table: Counters) -> Heard:
-    responses = table.get("responses", {}).get("", 0)
-    if responses < MINIMUM_RESPONSES:
-        return Heard(responses=None)
-    return Heard(
-        responses=rounded(responses),
-        channels=_channels(table.get("channel", {}), responses),
-        age_unknown=amount(table.get("age", {}).get("unknown", 0), responses)
-        if responses >= DEMOGRAPHIC_MINIMUM
-        else None,
-        without_words=amount(table.get("text", {}).get("without", 0), responses),
-        other_language=amount(table.get("language", {}).get("other", 0), responses),
+def _certainty(table: Counts, line: Timeline, charts: int) -> Certainty:
+    model = patterns.main_model(table)
+    known = Certainty(model_version=model, several_models=len(table.get("model", {})) > 1)
+    if not charts:
+        return known
+    read = [n for n in line.read if n is not None and n >= MINIMUM_RESPONSES]
+    return known.model_copy(
+        update={
+            "points": len(read),
+            "responses": rounded(sum(read)),
+            "charts_read": charts,
+            "icon_wrong_once_in": ICON_WRONG_ONCE_IN,
+        }
     )
-
-
-def _channels(counts: Mapping[str, int], responses: int) -> tuple[ChannelHeard, ...]:
-    """Channels by how much came through them; shares only where none of them gives another's small number away."""
-    by_label: dict[str, int] = defaultdict(int)
-    for name, count in counts.items():
-        by_label[wording.channel(name)] += count
-    for label in sorted(by_label, key=lambda label: (-by_label[label], label))[CHANNELS_SHOWN:]:
-        by_label[wording.OTHER_CHANNEL] += by_label.pop(label)
-    ordered = sorted(by_label.items(), key=lambda item: (item[0] == wording.OTHER_CHANNEL, -item[1], item[0]))
-    amounts = {label: amount(count, responses) for label, count in ordered}
-    safe = all(size.size in {"share", "all"} for size in amounts.values())
-    if not safe:
-        # The order would still tell which channel is the small one.
-        ordered.sort(key=lambda item: (item[0] == wording.OTHER_CHANNEL, item[0]))
-    return tuple(ChannelHeard(label=label, amount=amounts[label] if safe else None) for label, _ in ordered)
-
-
-def _pattern(described: bool) -> Pattern:
-    if not described:
-        return Pattern(sentence=wording.TOO_FEW)
-    return Pattern(sentence=wording.NO_CHARTS.format(points=PATTERN_POINTS), points_needed=PATTERN_POINTS)
-
-
-def _certainty(table: Counters) -> Certainty:
-    models = table.get("model", {})
-    main = min(models, key=lambda model: (-models[model], model), default=None)
-    return Certainty(model_version=main, several_models=len(models) > 1)

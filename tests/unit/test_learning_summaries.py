@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.learning import checker, rendering
+from services.learning.amounts import amount, rounded
 from services.learning.catalogue import UNROUTED, TeamIdentity
-from services.learning.questions import QUESTIONS, choose
+from services.learning.questions import QUESTIONS, Question, bank, choose
 from services.learning.quotes import Candidate
 from services.learning.readings import Measure
-from services.learning.summaries import amount, content_of, rounded
+from services.learning.summaries import content_of
 from services.learning.themes import THEMES
 from services.learning.wording import TOO_FEW
 from shared.summaries import LearningSummary
@@ -121,6 +122,8 @@ def test_sections_come_in_the_order_of_the_rules() -> None:
         "What the pattern says",
         "What people told us",
         "Questions to explore",
+        "In our gift, or needs others",
+        "You said, together we did",
         "How sure are we?",
     ]
 
@@ -133,12 +136,14 @@ def test_themes_are_told_by_how_many_raise_them_and_unspecific_ones_last() -> No
     assert [share.theme for share in summary.valued] == [LISTENING, MANNER, "Positive experience & gratitude"]
 
 
-def test_at_most_three_themes_are_told_of_each_tone() -> None:
+def test_at_most_three_themes_are_told_of_both_tones() -> None:
     many = dict.fromkeys(list(THEMES)[:8], 9)
 
     summary = page(counts(theme_positive=many, theme_negative=many))
 
-    assert (len(summary.valued), len(summary.better)) == (3, 3)
+    assert len(summary.valued) + len(summary.better) == 3
+    assert summary.valued
+    assert summary.better
 
 
 def test_what_nobody_praised_is_said() -> None:
@@ -225,9 +230,21 @@ def test_a_quote_cannot_smuggle_markup_into_markdown() -> None:
     assert "The &lt;b&gt;nurses&lt;/b&gt; were \\*kind\\* to us all." in page(voices=voices).markdown
 
 
-def test_every_theme_has_words_and_three_questions() -> None:
+def test_every_theme_has_words_and_four_questions() -> None:
     assert len(THEMES) == 31
-    assert all(len(QUESTIONS[words.group]) == 3 for words in THEMES.values())
+    assert all(len(QUESTIONS[words.group]) == 4 for words in THEMES.values())
+
+
+def test_the_bank_holds_forty_questions_and_more_of_every_part_of_the_system() -> None:
+    assert len(bank()) >= 40
+    assert {question.part for question in bank()} == {"people", "tasks", "tools", "surroundings", "organisation"}
+
+
+@pytest.mark.parametrize("question", bank(), ids=lambda question: question.text[:40])
+def test_a_question_is_open_and_about_the_system(question: Question) -> None:
+    assert question.text.split()[0] in {"What", "How", "Who"}
+    assert question.text.endswith("?")
+    assert not re.search(r"\d|\bwhy\b", question.text, re.IGNORECASE)
 
 
 def test_questions_are_distinct_and_three() -> None:
@@ -242,8 +259,8 @@ def test_every_theme_and_question_passes_the_checker() -> None:
         summary = page(counts(theme_positive=themes, theme_negative=themes))
 
         assert checker.check(summary, NAMES) == ()
-    for questions in QUESTIONS.values():
-        told = page().model_copy(update={"questions": questions})
+    for question in bank():
+        told = page().model_copy(update={"questions": (question.text,)})
         text = {"text": rendering.plain(told), "markdown": rendering.markdown(told)}
 
         assert checker.check(told.model_copy(update=text), NAMES) == ()
