@@ -39,6 +39,10 @@ COMMANDS = {
     "doctor": ("deploy.commands.doctor", "Check an installation and say what to do about each problem."),
     "integrations": ("deploy.commands.integrations", "Add, list and revoke the keys of those who submit feedback."),
     "dlq": ("deploy.commands.dlq", "List, show and replay dead letters."),
+    "secrets": (
+        "deploy.commands.secrets",
+        "Write a .env with fresh secrets for docker compose; a file that is there stays as it is.",
+    ),
 }
 """Name → (module, its line in `heed --help`). A table, so that help needs none of the modules; a test compares both."""
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import UsageError
+from shared.placeholder import PLACEHOLDER
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -25,9 +26,6 @@ def _strong(secret: SecretStr) -> SecretStr:
 
 Secret = Annotated[SecretStr, AfterValidator(_strong)]
 """A key of at least 32 characters."""
-
-PLACEHOLDER = "change-me"
-"""What stands in `.env.example` wherever a secret belongs."""
 
 
 class ServiceSettings(BaseSettings):

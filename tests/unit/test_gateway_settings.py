@@ -9,7 +9,8 @@ import pytest
 
 from services.gateway.settings import GatewaySettings
 from shared.errors import UsageError
-from shared.settings import PLACEHOLDER, ServiceSettings, load
+from shared.placeholder import PLACEHOLDER
+from shared.settings import ServiceSettings, load
 
 README = Path(__file__).parents[2] / "services" / "gateway" / "README.md"
 OWN = GatewaySettings.model_fields.keys() - ServiceSettings.model_fields.keys()
