@@ -14,6 +14,7 @@ from services.learning.pages import PageStore
 from services.learning.periods import Calendar
 from services.learning.publishing import Publishing
 from services.learning.regrouping import count_by
+from services.learning.retention import Retention
 from services.learning.routing import Router
 from services.learning.store import ReadingStore
 from shared.consumer import BatchConsumer
@@ -76,7 +77,7 @@ async def running(settings: LearningSettings, publisher: Publisher) -> AsyncIter
             max_delay=settings.summary_max_delay,
             calendar=calendar,
         )
-        async with publishing.keeping_up():
+        async with publishing.keeping_up(), Retention(database, settings).at_work():
             yield LearningRunning(
                 consumers=(
                     BatchConsumer(

@@ -109,7 +109,7 @@ class CorrectionStore:
             if come:
                 await connection.execute(_APPLY, {"rows": _rows(come)})
                 await recount(connection, deltas(gone, come))
-                await mark_due(connection, come)
+                await mark_due(connection, gone, come)
         return CorrectionChange(len(come), len(kept) - len(come), len(arriving) - len(kept))
 
     async def examples(self) -> AsyncIterator[Example]:

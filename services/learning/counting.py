@@ -14,6 +14,7 @@ from services.learning.readings import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -33,14 +34,16 @@ _COUNT = text(
 )
 _DUE = text(
     # A period is a point on the charts of those after it, for four years at most (`periods.REMEMBERED`).
-    "WITH touched AS (SELECT * FROM unnest(CAST(:teams AS text[]), CAST(:periods AS date[])) AS t(team_id, period)), "
+    "WITH touched AS (SELECT * FROM unnest(CAST(:teams AS text[]), CAST(:periods AS date[]), "
+    "CAST(:removes AS boolean[])) AS t(team_id, period, removes)), "
     "first AS (SELECT team_id, min(period) AS period FROM touched GROUP BY team_id) "
-    "INSERT INTO due_page (team_id, period) SELECT team_id, period FROM "
-    "(SELECT team_id, period FROM touched UNION SELECT c.team_id, c.period FROM first "
+    "INSERT INTO due_page (team_id, period, removes) SELECT team_id, period, bool_or(removes) FROM "
+    "(SELECT team_id, period, removes FROM touched UNION ALL SELECT c.team_id, c.period, false FROM first "
     "JOIN period_counter AS c ON c.team_id = first.team_id AND c.period > first.period "
     "AND c.period <= first.period + interval '4 years' AND c.measure = 'responses') AS due "
-    'ORDER BY team_id COLLATE "C", period '
-    "ON CONFLICT (team_id, period) DO UPDATE SET changed_at = clock_timestamp()"
+    'GROUP BY team_id, period ORDER BY team_id COLLATE "C", period '
+    "ON CONFLICT (team_id, period) DO UPDATE SET changed_at = clock_timestamp(), "
+    "removes = due_page.removes OR EXCLUDED.removes"
 )
 
 
@@ -66,12 +69,29 @@ async def recount(connection: AsyncConnection, change: Mapping[CounterKey, int])
     )
 
 
-async def mark_due(connection: AsyncConnection, readings: Iterable[Reading]) -> None:
-    """Have the pages of these readings' periods, and of their teams' later ones, looked at again."""
-    pairs = sorted({(r.team_id, r.period) for r in readings if r.team_id is not None and r.period is not None})
-    if pairs:
+async def mark_due(connection: AsyncConnection, gone: Iterable[Reading], come: Iterable[Reading]) -> None:
+    """Have the pages of these readings' periods, and of their teams' later ones, looked at again.
+
+    Args:
+        connection: in the transaction that changes the readings.
+        gone: readings as they were; a page that counts or quotes them must not stay out.
+        come: readings as they are now.
+    """
+    removes: dict[tuple[str, date], bool] = {}
+    for readings, takes_away in ((come, False), (gone, True)):
+        for reading in readings:
+            if reading.team_id is not None and reading.period is not None:
+                pair = (reading.team_id, reading.period)
+                removes[pair] = removes.get(pair, False) or takes_away
+    if removes:
+        pairs = sorted(removes)
         await connection.execute(
-            _DUE, {"teams": [team for team, _ in pairs], "periods": [period for _, period in pairs]}
+            _DUE,
+            {
+                "teams": [team for team, _ in pairs],
+                "periods": [period for _, period in pairs],
+                "removes": [removes[pair] for pair in pairs],
+            },
         )
 
 

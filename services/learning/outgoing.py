@@ -33,8 +33,17 @@ _GIVEN = (
     "unnest(CAST(:teams AS text[]), CAST(:periods AS date[]), CAST(:numbers AS integer[])) "
     "AS given(team_id, period, number)"
 )
+_TO_TAKE_BACK = text(
+    "SELECT payload FROM page WHERE takes_back AND held <> '{}' AND published_revision IS NOT NULL "
+    "AND team_id <> ALL(CAST(:without AS text[])) ORDER BY team_id, period LIMIT :limit"
+)
+_TAKEN_BACK = text(
+    f"UPDATE page SET published_revision = NULL, takes_back = false FROM {_GIVEN} "  # noqa: S608 - constants only
+    "WHERE page.team_id = given.team_id AND page.period = given.period"
+)
 _PUBLISHED = text(
-    f"UPDATE page SET published_revision = given.number FROM {_GIVEN} "  # noqa: S608 - constants only
+    "UPDATE page SET published_revision = given.number, takes_back = takes_back AND revision <> given.number "  # noqa: S608
+    f"FROM {_GIVEN} "
     "WHERE page.team_id = given.team_id AND page.period = given.period"
 )
 _HOLD = text(
@@ -66,6 +75,14 @@ class Outgoing:
     async def pages(self, limit: int, without: Collection[str] = ()) -> list[LearningSummary]:
         """Pages whose newest revision has not gone out and is not held, but for those of some teams."""
         return await self._summaries(_PAGES, {"limit": limit, "without": list(without)})
+
+    async def to_take_back(self, limit: int, without: Collection[str] = ()) -> list[LearningSummary]:
+        """Held pages whose team still has a revision with what was taken away since, but for those of some teams."""
+        return await self._summaries(_TO_TAKE_BACK, {"limit": limit, "without": list(without)})
+
+    async def mark_taken_back(self, summary: LearningSummary) -> None:
+        """Remember that no revision of this page is out any more."""
+        await self._connection.execute(_TAKEN_BACK, _columns([(summary.team_id, summary.period, summary.revision)]))
 
     async def first_pages(self, teams: Collection[str]) -> list[LearningSummary]:
         """Of each of these teams, the first such page, if it has one."""

@@ -37,7 +37,7 @@ CANDIDATES = 60
 """Quotable readings looked at per page: an arbitrary but constant choice, so that a page's cost has a bound."""
 
 _CLAIM = text(
-    "SELECT team_id, period FROM due_page "
+    "SELECT team_id, period, removes FROM due_page "
     "WHERE (SELECT max(changed_at) FROM due_page) <= clock_timestamp() - make_interval(secs => :quiet) "
     "OR since <= clock_timestamp() - make_interval(secs => :max_delay) "
     "ORDER BY team_id, period LIMIT :limit FOR UPDATE SKIP LOCKED"
@@ -77,6 +77,12 @@ _WRITE = text(
     "ON CONFLICT (team_id, period) DO UPDATE SET revision = EXCLUDED.revision, payload = EXCLUDED.payload, "
     "held = EXCLUDED.held, written_at = EXCLUDED.written_at"
 )
+_TAKE_BACK = text(
+    # What is out says what was taken away. It is replaced by this revision; should that be held, it is taken back.
+    f"UPDATE page SET takes_back = true FROM {_PAIRS} "  # noqa: S608 - constants only
+    "WHERE page.team_id = wanted.team_id AND page.period = wanted.period AND published_revision IS NOT NULL "
+    "AND (held <> '{}' OR published_revision <> revision)"
+)
 _CLOSES = text(
     f"UPDATE page SET closes_at = wanted.closes_at FROM {_PAIRS_CLOSING} "  # noqa: S608 - constants only
     "WHERE page.team_id = wanted.team_id AND page.period = wanted.period "
@@ -101,6 +107,7 @@ _DONE = text(
 _PENDING = text(
     "SELECT (SELECT count(*) FROM due_page) "
     "+ (SELECT count(*) FROM page WHERE held = '{}' AND published_revision IS DISTINCT FROM revision) "
+    "+ (SELECT count(*) FROM page WHERE takes_back AND held <> '{}' AND published_revision IS NOT NULL) "
     "+ (SELECT count(*) FROM included_part AS i JOIN page AS p USING (team_id, period) "
     "WHERE NOT i.published AND (p.held = '{}' OR p.published_revision >= i.revision))"
 )
@@ -197,10 +204,11 @@ class PageStore:
         async with transient_faults_told(), self._database.begin() as connection:
             await connection.execute(_CLOSING, {"now": now})
             due = {"quiet": quiet, "max_delay": max_delay, "limit": limit}
-            pairs = [(row.team_id, row.period) for row in await connection.execute(_CLAIM, due)]
+            removes = {(row.team_id, row.period): row.removes for row in await connection.execute(_CLAIM, due)}
+            pairs = list(removes)
             if not pairs:
                 return []
-            wanted = {"teams": [team for team, _ in pairs], "periods": [period for _, period in pairs]}
+            wanted = _columns(pairs)
             material = await _material(connection, pairs, wanted, self._kind)
             newest = await _newest(connection, wanted)
             # Pages take milliseconds of computing each: in a thread, so that the process's other work goes on.
@@ -210,6 +218,7 @@ class PageStore:
             changed = [writing.page for writing in writings if writing.changed]
             if changed:
                 await connection.execute(_WRITE, {"rows": _rows(changed)})
+            await connection.execute(_TAKE_BACK, _columns([pair for pair in pairs if removes[pair]]))
             await connection.execute(_CLOSES, {**wanted, "closings": [writing.closes_at for writing in writings]})
             for pair, writing in zip(pairs, writings, strict=True):
                 if writing.include:
@@ -232,7 +241,7 @@ class PageStore:
             yield outgoing if await outgoing.alone() else None
 
     async def pending(self) -> int:
-        """Pages to write, pages to publish and lists to send; a list whose page is held waits for it uncounted."""
+        """Pages to write, to publish and to take back, and lists to send; one whose page is held waits uncounted."""
         async with transient_faults_told(), self._database.connect() as connection:
             return int((await connection.execute(_PENDING)).scalar_one())
 
@@ -293,6 +302,10 @@ async def _include(connection: AsyncConnection, pair: Pair, revision: int, first
     parts = [row.part for row in await connection.execute(_INCLUDE, given)]
     if parts:
         await connection.execute(_PARTS, {"team": team, "period": period, "parts": max(parts) + 1})
+
+
+def _columns(pairs: Sequence[Pair]) -> dict[str, object]:
+    return {"teams": [team for team, _ in pairs], "periods": [period for _, period in pairs]}
 
 
 def _rows(pages: Sequence[Page]) -> str:

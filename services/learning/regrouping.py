@@ -39,10 +39,10 @@ _COUNT = text(
 )
 _PARTS_GONE = text("DELETE FROM included_part")
 _DUE = text(
-    "INSERT INTO due_page (team_id, period) SELECT team_id, period FROM "
+    "INSERT INTO due_page (team_id, period, removes) SELECT team_id, period, true FROM "
     "(SELECT team_id, period FROM period_counter WHERE measure = 'responses' AND count > 0 "
     "UNION SELECT team_id, period FROM page) AS due "
-    'ORDER BY team_id COLLATE "C", period ON CONFLICT (team_id, period) DO NOTHING'
+    'ORDER BY team_id COLLATE "C", period ON CONFLICT (team_id, period) DO UPDATE SET removes = true'
 )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from shared import telemetry
 from shared.errors import InvalidRecord, TransientFault
-from shared.publisher import record
+from shared.publisher import Record, record
 from shared.telemetry import Metric
 from shared.topics import FEEDBACK_SUMMARISED, LEARNING_SUMMARIES, TEAM_SUMMARIES
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from services.learning.outgoing import Outgoing
     from services.learning.pages import PageStore
-    from shared.publisher import Publisher, Record
+    from shared.publisher import Publisher
     from shared.summaries import LearningSummary
 
 log = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ class Sending:
         await self._while_any(self._group)
         if await self._retried(patient=patient):
             await self._while_any(self._group)
+        await self._while_any(self._taken_back)
         await self._while_any(self._parts)
 
     async def _while_any(self, batch: Callable[[Outgoing], Awaitable[bool]]) -> None:
@@ -129,13 +130,27 @@ class Sending:
                 await self._settle(outgoing, summary, refusal, before[summary.team_id].pause)
         return not before.keys() <= self._waits.keys()
 
-    async def _refused(self, summary: LearningSummary) -> InvalidRecord | TransientFault | None:
-        """Send one page by itself; what is the matter with it, or with its team's own topic.
+    async def _taken_back(self, outgoing: Outgoing) -> bool:
+        batch = await outgoing.to_take_back(AT_ONCE, without=self._waits)
+        for summary in batch:
+            refusal = await self._refused(summary, tombstones)
+            if refusal is not None:
+                await self._settle(outgoing, summary, refusal)
+                continue
+            await outgoing.mark_taken_back(summary)
+            telemetry.count(Metric.SUMMARIES, 1, {"outcome": "taken_back"})
+            log.error("summary taken back: team %s, period %s", summary.team_id, summary.period)
+        return bool(batch)
+
+    async def _refused(
+        self, summary: LearningSummary, made: Callable[[LearningSummary], tuple[Record, Record]] | None = None
+    ) -> InvalidRecord | TransientFault | None:
+        """Send one page, or what takes it back, by itself; what is the matter with it, or with its team's own topic.
 
         Raises:
             TransientFault: the topic of all pages takes nothing.
         """
-        shared, own = records(summary)
+        shared, own = (made or records)(summary)
         try:
             await self._publisher.send([shared])
         except InvalidRecord as refusal:
@@ -184,3 +199,9 @@ def records(summary: LearningSummary) -> tuple[Record, Record]:
     """A page on the topic of all pages, keyed by team and period, and on its team's own, keyed by period."""
     own = record(TEAM_SUMMARIES, summary, SERVICE, team_id=summary.team_id)
     return record(LEARNING_SUMMARIES, summary, SERVICE), replace(own, key=summary.period.isoformat().encode())
+
+
+def tombstones(summary: LearningSummary) -> tuple[Record, Record]:
+    """What takes a page back: its keys without a value, which is how a compacted topic forgets."""
+    shared, own = records(summary)
+    return Record(shared.topic, shared.key, None), Record(own.topic, own.key, None)

@@ -23,3 +23,10 @@ class LearningSettings(ServiceSettings):
     summary_grace_days: float = Field(
         7, ge=0, le=365, description="Days after its end that a period stays open; its page is provisional until then."
     )
+    list_retention_days: float = Field(
+        30, gt=0, description="Days that lists of the feedback in a page stay once they are sent."
+    )
+    audit_retention_days: float = Field(
+        730, gt=0, description="Days that audit rows stay: how much was deleted and when, never what."
+    )
+    purge_interval: Seconds = Field(3600.0, description="Seconds between looks at what is past its retention.")

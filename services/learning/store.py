@@ -167,7 +167,7 @@ class ReadingStore:
             written = [*come, *instead]
             await beside.forget(connection, [r for r in written if r.withdrawn or r.feedback_id in corrections])
             await recount(connection, deltas(gone, written))
-            await mark_due(connection, [*gone, *written])
+            await mark_due(connection, gone, written)
         return Change(
             arrived=len(come),
             replaced=len(instead),

@@ -1,0 +1,87 @@
+"""What leaves the learning service's tables by the clock, and what proves it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from services.learning.retention import Retention
+from services.learning.settings import LearningSettings
+from tests.integration.learning_database import database, rows, url
+from tests.integration.test_learning_publishing import Desk, month
+from tests.unit.learning_samples import WAITING
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+__all__ = ["database", "url"]
+
+pytestmark = pytest.mark.integration
+
+LISTS = "SELECT part, published FROM included_part ORDER BY part"
+
+
+@pytest.fixture
+def settings(url: str, tmp_path: Path) -> LearningSettings:
+    return LearningSettings(database_url=url, catalogue=tmp_path, purge_interval=0.05)
+
+
+async def test_lists_that_were_sent_leave_on_time_and_an_audit_row_says_so(
+    database: AsyncEngine, settings: LearningSettings
+) -> None:
+    desk = Desk(database)
+    await desk.take(*month())
+    await desk.publishing.settle()
+    sent = datetime.now(UTC)
+
+    assert await Retention(database, settings, lambda: sent + timedelta(days=29)).forget() == 0
+    assert await rows(database, LISTS) == [(0, True)]
+    later = sent + timedelta(days=31)
+    assert await Retention(database, settings, lambda: later).forget() == 1
+    assert await rows(database, LISTS) == []
+    assert await rows(database, "SELECT at, action, number, before FROM audit") == [
+        (later, "forgot lists of ids", 1, later - timedelta(days=30))
+    ]
+    await Retention(database, settings, lambda: later + timedelta(days=731)).forget()
+    assert await rows(database, "SELECT id FROM audit") == []
+
+
+async def test_what_was_forgotten_changes_nothing_that_follows(
+    database: AsyncEngine, settings: LearningSettings
+) -> None:
+    desk = Desk(database)
+    await desk.take(*month())
+    await desk.publishing.settle()
+    await Retention(database, settings, lambda: datetime.now(UTC) + timedelta(days=31)).forget()
+
+    await desk.take(*month(15, start=100, label=4, themes=[WAITING]))
+    await desk.publishing.settle()
+
+    assert [(told.revision, told.part, len(told.feedback_ids)) for told in desk.told()] == [(1, 0, 30), (2, 1, 15)]
+
+
+async def test_a_list_that_waits_is_kept_however_old(database: AsyncEngine, settings: LearningSettings) -> None:
+    desk = Desk(database)
+    await desk.take(*month())
+    await desk.pages.write_due(
+        desk.publishing._editor.write, quiet=0, max_delay=0, limit=8, now=datetime(2020, 1, 1, tzinfo=UTC)
+    )
+    assert await Retention(database, settings).forget() == 0
+    assert await rows(database, LISTS) == [(0, False)]
+
+
+async def test_the_job_runs_by_itself(database: AsyncEngine, settings: LearningSettings) -> None:
+    desk = Desk(database)
+    async with Retention(database, settings, lambda: datetime.now(UTC) + timedelta(days=31)).at_work():
+        await desk.take(*month())
+        await desk.publishing.settle()
+
+        async def forgotten() -> bool:
+            return await rows(database, LISTS) == []
+
+        await until(forgotten)
