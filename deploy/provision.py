@@ -1,20 +1,32 @@
-"""Makes each service's role and schema in PostgreSQL: a service owns its schema and sees no other."""
+"""Makes each service's role and schema in PostgreSQL: a service owns its schema and sees no other.
+
+`python -m deploy.provision` does it before the services start, as often as it is asked; a changed password is taken
+over. The services make their tables themselves.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
+import sys
 from typing import TYPE_CHECKING
 
+import click
 from sqlalchemy import make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from deploy.cli import run
 from shared.database import transient_faults_told
 from shared.errors import HeedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+SERVICES = ("gateway", "learning")
+"""The services that keep state."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
 
@@ -97,3 +109,41 @@ async def provision(
         name: admin.set(username=f"heed_{name}", password=given.get(name)).render_as_string(hide_password=False)
         for name in names
     }
+
+
+def _service_options(command: Callable[..., None]) -> Callable[..., None]:
+    for service in reversed(SERVICES):
+        told = f"What {service} connects with; its role gets the password."
+        command = click.option(f"--{service}", envvar=f"HEED_{service.upper()}_DATABASE_URL", help=told)(command)
+    return command
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--admin", envvar="HEED_ADMIN_DATABASE_URL", required=True, help="PostgreSQL of an administrator.")
+@_service_options
+def command(*, admin: str, **urls: str | None) -> None:
+    """Make the role and the schema of each service whose URL is given, by option or by HEED_…_DATABASE_URL."""
+    passwords = {service: _password(service, url) for service, url in urls.items() if url is not None}
+    if not passwords:
+        raise UsageError(f"no service's URL is given; set HEED_{SERVICES[0].upper()}_DATABASE_URL")
+    asyncio.run(provision(_parsed("admin", admin).render_as_string(hide_password=False), passwords, passwords))
+    for service in passwords:
+        click.echo(f"heed_{service} owns schema {service}")
+
+
+def _password(service: str, url: str) -> str:
+    parsed = _parsed(service, url)
+    if parsed.username != f"heed_{service}" or not parsed.password:
+        raise UsageError(f"HEED_{service.upper()}_DATABASE_URL must log in as heed_{service}, with a password")
+    return str(parsed.password)
+
+
+def _parsed(whose: str, url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:  # its text quotes the URL, and so the password
+        raise UsageError(f"HEED_{whose.upper()}_DATABASE_URL is no URL; write postgresql+asyncpg://…") from None
+
+
+if __name__ == "__main__":
+    sys.exit(run(command, sys.argv[1:], "python -m deploy.provision"))
