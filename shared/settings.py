@@ -52,7 +52,7 @@ class ServiceSettings(BaseSettings):
     kafka_ca_file: FilePath | None = Field(
         None, description="PEM file of the authority that signed the brokers' certificates; none: the system's."
     )
-    batch_records: int = Field(256, ge=1, le=10_000, description="Records handled together at most.")
+    batch_records: int = Field(1_024, ge=1, le=10_000, description="Records handled together at most.")
     batch_timeout_ms: int = Field(20, ge=1, le=10_000, description="How long a poll waits for records.")
     commit_timeout: Seconds = Field(10.0, description="Seconds an offset commit may take.")
     commit_age: Seconds = Field(

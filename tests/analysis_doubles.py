@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,9 @@ class FakeEncoder:
         self.passes: list[int] = []
         """Texts in each pass."""
         self._crash = crash
+
+    def begin(self, texts: Sequence[str], question_types: Sequence[str]) -> Callable[[], list[FakeEncoded]]:
+        return partial(self.run, texts, question_types)
 
     def run(self, texts: Sequence[str], question_types: Sequence[str]) -> list[FakeEncoded]:
         assert len(texts) == len(question_types)

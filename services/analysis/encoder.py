@@ -10,18 +10,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from services.analysis.given_names import CERTAIN_NAMES
+from services.analysis.network import Network, pad, padded_length, token_batches
 
 MODEL_FOLDER = Path(__file__).parent / "model"
 
@@ -57,8 +57,6 @@ class Encoded:
 
 NAME_FLOOR = 0.005
 SENTIMENTS = 5
-LENGTH_STEP = 8
-"""Texts are padded to multiples of so many tokens, and only texts of one padded length share a pass."""
 LONGEST_WORD = 64
 
 
@@ -267,7 +265,7 @@ def _known_names(path: Path) -> frozenset[str]:
 
 
 class Encoder:
-    """The compiled network. Build it once; `run` may be called from one thread at a time."""
+    """The network and its tokeniser. Build it once; may be called from one thread at a time."""
 
     def __init__(
         self, folder: Path | None = None, threads: int | None = None, token_budget: int = 2048, precision: str = "auto"
@@ -293,8 +291,8 @@ class Encoder:
         self._words = WordModel.load(folder / "words.npz")
         self.known_names = _known_names(folder / "names.txt")
         """The gazetteer: names of many origins in lower case, without those that comments use as words."""
-        self._network = _compile(folder / "network.xml", threads or os.cpu_count() or 1, precision)
-        self._request = self._network.create_infer_request()
+        self._network = _network(folder / "network.xml", threads or os.cpu_count() or 1, precision)
+        self._pool = ThreadPoolExecutor(self._network.streams, thread_name_prefix="network")
 
     @property
     def version(self) -> str:
@@ -326,72 +324,48 @@ class Encoder:
         """The window in tokens, prefix and special tokens included; `tokeniser.room()` is what is left for the text."""
         return self.info.max_tokens
 
-    def run(self, texts: Sequence[str], question_types: Sequence[str]) -> list[Encoded]:
-        """Reads texts in length-bucketed passes; results in input order. Longer texts than the window are cut to it."""
-        tokenised = self.tokeniser(texts, question_types)
-        results: list[Encoded | None] = [None] * len(tokenised)
-        for batch in token_batches([len(item.ids) for item in tokenised], self._budget):
-            for index, encoded in zip(batch, self._pass([tokenised[index] for index in batch]), strict=True):
-                results[index] = encoded
-        return [result for result in results if result is not None]
+    def begin(self, texts: Sequence[str], question_types: Sequence[str]) -> Callable[[], list[Encoded]]:
+        """Starts length-bucketed passes and returns at once; longer texts than the window are cut to it.
 
-    def _pass(self, items: Sequence[TokenisedText]) -> Iterator[Encoded]:
+        Returns:
+            What waits for the results and gives them in input order; it raises what a pass raised.
+        """
+        tokenised = self.tokeniser(texts, question_types)
+        batches = list(token_batches([len(item.ids) for item in tokenised], self._budget))
+        passes = [self._pool.submit(self._pass, [tokenised[index] for index in batch]) for batch in batches]
+
+        def results() -> list[Encoded]:
+            found = {
+                index: encoded
+                for batch, done in zip(batches, passes, strict=True)
+                for index, encoded in zip(batch, done.result(), strict=True)
+            }
+            return [found[index] for index in range(len(tokenised))]
+
+        return results
+
+    def run(self, texts: Sequence[str], question_types: Sequence[str]) -> list[Encoded]:
+        """Reads texts: `begin`, waited for."""
+        return self.begin(texts, question_types)()
+
+    def _pass(self, items: Sequence[TokenisedText]) -> list[Encoded]:
         """One network call over texts of about one length."""
-        ids, mask, cases = pad(items, padded_length(max(len(item.ids) for item in items)))
-        self._request.infer({"input_ids": ids, "attention_mask": mask, "token_type_ids": cases})
-        themes, sentiment, severity, names = (
-            np.array(self._request.get_tensor(output).data, dtype=np.float32)
-            for output in ("themes", "sentiment", "severity", "names")
-        )
+        themes, sentiment, severity, names = self._network(*pad(items, padded_length(max(len(i.ids) for i in items))))
         word_themes, word_sentiment = self._words(items)
         themes, sentiment = self._words.mixed(themes, word_themes), self._words.mixed(sentiment, word_sentiment)
-        for row, item in enumerate(items):
-            yield Encoded(themes[row], sentiment[row], float(severity[row]), name_words(item, names[row]))
+        return [
+            Encoded(themes[row], sentiment[row], float(severity[row]), name_words(item, names[row]))
+            for row, item in enumerate(items)
+        ]
 
 
-def _compile(path: Path, threads: int, precision: str) -> Any:
-    """The OpenVINO network on the CPU, tuned for throughput of whole batches; no cache on disk, no telemetry."""
+def _network(path: Path, threads: int, precision: str) -> Network:
     if not path.is_file():
         message = (
             f"no model in {path.parent}: {path.name} is missing; run `make train` or restore it from the repository"
         )
         raise ModelError(message)
-    core = openvino.Core()
-    if precision == "auto":
-        precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
-    options = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": precision}
-    return core.compile_model(path, "CPU", options)
-
-
-def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Groups text indices so that a group has one padded length and stays within the budget; longest first.
-
-    A text is padded to the same length whatever stands beside it, and then its answers are the same to the last bit.
-    """
-    padded = [padded_length(length) for length in lengths]
-    order = sorted(range(len(padded)), key=lambda index: (-padded[index], index))
-    for length, group in groupby(order, key=padded.__getitem__):
-        members = list(group)
-        size = max(1, budget // length)
-        for at in range(0, len(members), size):
-            yield members[at : at + size]
-
-
-def padded_length(length: int) -> int:
-    """The next multiple of `LENGTH_STEP`."""
-    return max(1, -(-length // LENGTH_STEP)) * LENGTH_STEP
-
-
-def pad(
-    items: Sequence[TokenisedText], width: int | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids, attention mask and case classes, each (texts, width); as wide as the longest where none is given."""
-    shape = (len(items), width or max(len(item.ids) for item in items))
-    ids, mask, cases = (np.zeros(shape, dtype=np.int64) for _ in range(3))
-    for row, item in enumerate(items):
-        length = len(item.ids)
-        ids[row, :length], mask[row, :length], cases[row, :length] = item.ids, 1, item.cases
-    return ids, mask, cases
+    return Network(path, threads, precision)
 
 
 def name_words(item: TokenisedText, probabilities: NDArray[np.float32]) -> list[tuple[int, int, float]]:

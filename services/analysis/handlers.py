@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from datetime import UTC, datetime
 
 from services.analysis.events import analysed, submission, urgent
-from services.analysis.reader import Reader, Reading, Submission, UnreadableText
+from services.analysis.reader import Reader, Reading, UnreadableText
 from services.analysis.roles import RoleOf, nobody
 from shared import telemetry
 from shared.consumer import Delivery
@@ -28,7 +28,7 @@ def utc_now() -> datetime:
 
 
 class SubmittedHandler:
-    """Reads a batch in the worker thread and publishes what was read in one send.
+    """Reads a batch in the worker thread and publishes it chunk by chunk, while the next chunk is being read.
 
     Idempotent: the same events give the same readings and the same event ids. One batch is in hand at a time, so what
     waits is bounded by the batch size; everything else waits in Kafka.
@@ -59,14 +59,24 @@ class SubmittedHandler:
         """Read and publish.
 
         Raises:
-            InvalidRecord: a text of the batch cannot be read; nothing was published. The consumer finds the culprit.
+            InvalidRecord: a text of the batch cannot be read; chunks before its own were published and will be again.
+                The consumer finds the culprit.
             TransientFault: Kafka did not take it.
         """
-        events = [delivery.event for delivery in deliveries]
+        chunks = self._chunks([delivery.event for delivery in deliveries])
         loop = asyncio.get_running_loop()
-        results = await loop.run_in_executor(self._worker, self._read, events)
+        at = 0
+        coming = loop.run_in_executor(self._worker, next, chunks, None)
+        while (results := await coming) is not None:
+            coming = loop.run_in_executor(self._worker, next, chunks, None)
+            await self._publish(deliveries[at : at + len(results)], results)
+            at += len(results)
+
+    async def _publish(
+        self, deliveries: Sequence[Delivery[FeedbackSubmitted]], results: Sequence[Reading | UnreadableText]
+    ) -> None:
         readings = [result for result in results if isinstance(result, Reading)]
-        if len(readings) < len(events):
+        if len(readings) < len(results):
             raise InvalidRecord("unreadable_text")
         records: list[Record] = []
         for delivery, reading in zip(deliveries, readings, strict=True):
@@ -74,9 +84,8 @@ class SubmittedHandler:
         await self._publisher.send(records)
         _count(readings)
 
-    def _read(self, events: Sequence[FeedbackSubmitted]) -> list[Reading | UnreadableText]:
-        batch: list[Submission] = [submission(event) for event in events]
-        return self._reader.read(batch)
+    def _chunks(self, events: Sequence[FeedbackSubmitted]) -> Iterator[list[Reading | UnreadableText]]:
+        yield from self._reader.chunks([submission(event) for event in events])
 
     def _records(self, delivery: Delivery[FeedbackSubmitted], reading: Reading) -> list[Record]:
         """The urgent one first: should the second be refused, a person has been told."""

@@ -14,7 +14,7 @@ import hashlib
 import importlib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -116,12 +116,14 @@ class OperatorEncoder:
         """Ours: long texts are cut for our model first."""
         return self._ours.tokeniser
 
+    def begin(self, texts: Sequence[str], question_types: Sequence[str]) -> Callable[[], list[Encoded]]:
+        """Starts ours; what it returns asks theirs, too. The operator's model is not told the question type."""
+        ours = self._ours.begin(texts, question_types)
+        return lambda: [self._joined(encoded, text) for encoded, text in zip(ours(), texts, strict=True)]
+
     def run(self, texts: Sequence[str], question_types: Sequence[str]) -> list[Encoded]:
-        """One result per text, in order. The operator's model is not told the question type."""
-        return [
-            self._joined(encoded, text)
-            for encoded, text in zip(self._ours.run(texts, question_types), texts, strict=True)
-        ]
+        """One result per text, in order: `begin`, waited for."""
+        return self.begin(texts, question_types)()
 
     def _joined(self, encoded: Encoded, text: str) -> Encoded:
         """Of several stretches: mean sentiment by length, highest probability of each theme, as of segments."""

@@ -6,8 +6,9 @@ Deterministic: the same submission gets the same reading. Holds no state between
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +24,9 @@ from services.analysis.urgent import Lexicon, urgent_reasons
 from services.analysis.words import words_of
 
 log = logging.getLogger(__name__)
+
+CHUNK = 256
+"""Texts that the network gets together."""
 
 DECIMALS = 4
 """Of every published probability."""
@@ -68,8 +72,8 @@ class TextEncoder(Protocol):
     def known_names(self) -> frozenset[str]: ...  # noqa: D102
     @property
     def tokeniser(self) -> WindowTokeniser: ...  # noqa: D102
-    def run(self, texts: Sequence[str], question_types: Sequence[str]) -> Sequence[EncodedText]:
-        """One result per text, in order."""
+    def begin(self, texts: Sequence[str], question_types: Sequence[str]) -> Callable[[], Sequence[EncodedText]]:
+        """Starts; what it returns waits and gives one result per text, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,9 @@ class _Prepared:
         return [self.plain.text[start:end] for start, end in self.pieces]
 
 
+_End = Callable[[], list[Reading | UnreadableText]]
+
+
 class Reader:
     """Reads batches. One thread at a time."""
 
@@ -179,24 +186,51 @@ class Reader:
 
     def read(self, batch: Sequence[Submission]) -> list[Reading | UnreadableText]:
         """Read in order, one result each. A submission that makes the model raise fails alone."""
-        try:
-            return list(self._read(batch))
-        except Exception as error:  # noqa: BLE001 - whatever a text does to the model, its neighbours must be read
-            if len(batch) == 1:
-                log.warning("a text cannot be read: %s", type(error).__name__)
-                return [UnreadableText(batch[0].id, type(error).__name__)]
-        middle = len(batch) // 2
-        return self.read(batch[:middle]) + self.read(batch[middle:])
+        return [result for chunk in self.chunks(batch) for result in chunk]
 
-    def _read(self, batch: Sequence[Submission]) -> list[Reading]:
-        prepared = [self._prepare(submission) for submission in batch]
-        encoded = self._encode(prepared)
-        readings = []
+    def chunks(self, batch: Sequence[Submission]) -> Iterator[list[Reading | UnreadableText]]:
+        """The results of `read`, `CHUNK` at a time: the network is at the next chunk while the rules are at this one.
+
+        Not more than two chunks are in hand.
+        """
+        end: _End | None = None
+        for at in range(0, len(batch), CHUNK):
+            begun = self._begin(batch[at : at + CHUNK])
+            if end is not None:
+                yield end()
+            end = begun
+        if end is not None:
+            yield end()
+
+    def _begin(self, batch: Sequence[Submission]) -> _End:
+        """Start the network on a batch; what it returns gives the readings."""
+        try:
+            prepared = [self._prepare(submission) for submission in batch]
+            scores = self._encode(prepared)
+        except Exception as error:  # noqa: BLE001 - whatever a text does to the model, its neighbours must be read
+            return partial(self._apart, batch, error)
+
+        def end() -> list[Reading | UnreadableText]:
+            try:
+                return list(self._readings(prepared, scores()))
+            except Exception as error:  # noqa: BLE001 - see above
+                return self._apart(batch, error)
+
+        return end
+
+    def _apart(self, batch: Sequence[Submission], error: Exception) -> list[Reading | UnreadableText]:
+        """Halves of a batch that raised, and halves of them, until the culprit stands alone."""
+        if len(batch) == 1:
+            log.warning("a text cannot be read: %s", type(error).__name__)
+            return [UnreadableText(batch[0].id, type(error).__name__)]
+        middle = len(batch) // 2
+        return self._begin(batch[:middle])() + self._begin(batch[middle:])()
+
+    def _readings(self, prepared: Sequence[_Prepared], scores: Sequence[_Scores]) -> Iterator[Reading]:
         at = 0
         for item in prepared:
-            readings.append(self._reading(item, encoded[at : at + len(item.pieces)]))
+            yield self._reading(item, scores[at : at + len(item.pieces)])
             at += len(item.pieces)
-        return readings
 
     def _prepare(self, submission: Submission) -> _Prepared:
         spoken = Spoken.of(submission.text, submission.cues)
@@ -205,15 +239,19 @@ class Reader:
         pieces = cut(plain.text, tokeniser.room(), tokeniser.token_offsets)
         return _Prepared(submission, spoken, plain, words_of(plain.text), pieces)
 
-    def _encode(self, prepared: Sequence[_Prepared]) -> list[_Scores]:
-        """One pass; what occurs twice in a batch, as "Nothing." does, is read once."""
+    def _encode(self, prepared: Sequence[_Prepared]) -> Callable[[], list[_Scores]]:
+        """Start one pass; what occurs twice in a batch, as "Nothing." does, is read once."""
         asked = [(text, item.submission.question_type) for item in prepared for text in item.texts()]
         if not asked:
-            return []
+            return list
         distinct = {pair: index for index, pair in enumerate(dict.fromkeys(asked))}
-        results = self._encoder.run([text for text, _ in distinct], [kind for _, kind in distinct])
-        scores = self._scores(results)
-        return [scores[distinct[pair]] for pair in asked]
+        results = self._encoder.begin([text for text, _ in distinct], [kind for _, kind in distinct])
+
+        def scores() -> list[_Scores]:
+            found = self._scores(results())
+            return [found[distinct[pair]] for pair in asked]
+
+        return scores
 
     def _reading(self, item: _Prepared, scores: Sequence[_Scores]) -> Reading:
         submission, text, words = item.submission, item.plain.text, item.words

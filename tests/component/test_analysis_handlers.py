@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from services.analysis.handlers import SubmittedHandler
-from services.analysis.reader import Reader
+from services.analysis.reader import CHUNK, Reader
 from shared.cloudevents import decode, header
 from shared.consumer import BatchConsumer, Delivery
 from shared.errors import InvalidRecord, TransientFault
@@ -31,6 +31,7 @@ from shared.settings import ServiceSettings
 from shared.topics import DEAD_LETTERS, FEEDBACK_ANALYSED, FEEDBACK_SUBMITTED, FEEDBACK_URGENT
 from tests.analysis_doubles import FakeEncoded, FakeEncoder
 from tests.doubles import NOON, RememberingPublisher, raw, submitted
+from tests.waiting import until
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -187,6 +188,27 @@ async def test_one_send_for_a_batch(worker: ThreadPoolExecutor) -> None:
     service = SubmittedHandler(Reader(FakeEncoder()), worker, Counting())
     await service.on_feedback_submitted(deliveries(*(submitted(n) for n in range(5)), submitted(6, "I want to die")))
     assert sends == [7]
+
+
+async def test_a_chunk_is_published_while_the_next_is_read(
+    publisher: RememberingPublisher, worker: ThreadPoolExecutor
+) -> None:
+    let_go = threading.Event()
+
+    class SlowAtLast(FakeEncoder):
+        def run(self, texts: Sequence[str], question_types: Sequence[str]) -> list[FakeEncoded]:
+            assert len(texts) == CHUNK or let_go.wait(10)
+            return super().run(texts, question_types)
+
+    events = [submitted(n, f"comment {n}") for n in range(CHUNK + 3)]
+    reading = asyncio.create_task(handler(publisher, worker, SlowAtLast()).on_feedback_submitted(deliveries(*events)))
+    try:
+        await until(lambda: len(publisher.sent) == CHUNK)
+        assert not reading.done()
+    finally:
+        let_go.set()
+    await reading
+    assert [record.key for record in publisher.sent] == [event.key().encode() for event in events]
 
 
 async def test_the_event_loop_stays_free_while_the_model_reads(

@@ -100,8 +100,8 @@ async def test_a_batch_whose_place_cannot_be_looked_up_is_polled_anew() -> None:
 
 
 def long_ones(count: int) -> list[Any]:
-    """Records of a third of a part each."""
-    words = "kind " * (PART_BYTES // 15)
+    """Records of a sixth of a part each."""
+    words = "kind " * (PART_BYTES // 30)
     return [
         consumed(Record(FEEDBACK_SUBMITTED.name, *encode(submitted(number, words), "/heed/test")), offset=number)
         for number in range(count)
@@ -112,11 +112,11 @@ async def test_a_long_batch_is_committed_part_by_part() -> None:
     client, done = Client(), list[str]()
     commits: list[int] = []
     client.commit = lambda offsets: _noted(commits, offsets[SUBMITTED])  # type: ignore[method-assign]
-    await membership(client, ServiceSettings(), done).on_batch(tuple(long_ones(7)))
-    assert len(done) == 7
+    await membership(client, ServiceSettings(), done).on_batch(tuple(long_ones(14)))
+    assert len(done) == 14
     assert commits == sorted(commits)
     assert len(commits) > 1
-    assert commits[-1] == 7
+    assert commits[-1] == 14
 
 
 async def _noted(commits: list[int], offset: int) -> None:
@@ -133,8 +133,8 @@ async def test_a_part_that_must_wait_gives_back_what_follows_and_keeps_what_is_d
         consumer.stopping.set()
 
     client.commit = commit  # type: ignore[method-assign]
-    await member.on_batch(tuple(long_ones(7)))
-    assert client.behind[SUBMITTED] == len(done) < 7
+    await member.on_batch(tuple(long_ones(14)))
+    assert client.behind[SUBMITTED] == len(done) < 14
     assert client.positions[SUBMITTED] == len(done), "polled anew from the first that was not handled"
 
 

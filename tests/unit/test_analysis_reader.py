@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
-from services.analysis.reader import Reader, Reading, Submission, UnreadableText
-from tests.analysis_doubles import FakeEncoder, read
+from services.analysis.reader import CHUNK, Reader, Reading, Submission, UnreadableText
+from tests.analysis_doubles import FakeEncoded, FakeEncoder, read
 
 BAD_INPUT = [
     "", " \n", "x", "👍", "👍🏽👨‍👩‍👧", "a\x00b", "\x00", "\ud800", "مرحبا بكم", "谢谢", "Дякую",
@@ -48,6 +49,30 @@ def test_only_the_text_that_crashes_the_model_is_unreadable(crashing: list[int])
     results = Reader(FakeEncoder(crash="boom")).read(batch)
     assert [result.id for result in results] == [str(n) for n in range(7)]
     assert [n for n, result in enumerate(results) if isinstance(result, UnreadableText)] == crashing
+
+
+def test_a_long_batch_goes_to_the_network_in_chunks_and_comes_in_order() -> None:
+    encoder = FakeEncoder(crash="boom")
+    number = CHUNK * 2 + 3
+    batch = [Submission(str(n), "boom" if n == CHUNK + 1 else f"comment {n}") for n in range(number)]
+    chunks = list(Reader(encoder).chunks(batch))
+    assert [len(chunk) for chunk in chunks] == [CHUNK, CHUNK, 3]
+    results = [result for chunk in chunks for result in chunk]
+    assert [result.id for result in results] == [str(n) for n in range(number)]
+    assert [n for n, result in enumerate(results) if isinstance(result, UnreadableText)] == [CHUNK + 1]
+
+
+def test_the_network_is_at_the_next_chunk_while_the_rules_are_at_one() -> None:
+    begun: list[int] = []
+
+    class Noting(FakeEncoder):
+        def begin(self, texts: Sequence[str], question_types: Sequence[str]) -> Callable[[], list[FakeEncoded]]:
+            begun.append(len(texts))
+            return super().begin(texts, question_types)
+
+    chunks = Reader(Noting()).chunks([Submission(str(n), f"comment {n}") for n in range(CHUNK * 3)])
+    next(chunks)
+    assert begun == [CHUNK, CHUNK]
 
 
 def test_a_value_that_is_no_number_makes_a_text_unreadable() -> None:

@@ -21,12 +21,11 @@ from services.analysis.encoder import (
     WordModel,
     gram_keys,
     name_words,
-    padded_length,
-    token_batches,
     token_words,
     word_case,
     words_of,
 )
+from services.analysis.network import MOST_STREAMS, padded_length, token_batches
 
 TEXTS = [
     "Nothing.",
@@ -92,6 +91,23 @@ def test_no_batch_mate_changes_an_answer(precision: str) -> None:
         alone = encoder.run([text], ["could_improve"])[0]
         np.testing.assert_allclose(alone.theme_probabilities, one.theme_probabilities, atol=1e-5)
         np.testing.assert_allclose(alone.sentiment_probabilities, one.sentiment_probabilities, atol=1e-5)
+
+
+def test_the_number_of_streams_changes_no_answer() -> None:
+    texts = [" ".join(["They were kind but I waited too long."] * count)[: 9 * length] for count, length in COUNTS]
+    one, several = (
+        Encoder(threads=threads).run(texts, ["could_improve"] * len(texts)) for threads in (1, MOST_STREAMS)
+    )
+    for alone, beside in zip(one, several, strict=True):
+        assert alone.theme_probabilities.tolist() == beside.theme_probabilities.tolist()
+        assert alone.name_tokens == beside.name_tokens
+
+
+def test_several_batches_may_be_under_way(encoder: Encoder, together: list[Encoded]) -> None:
+    first, second = (encoder.begin(TEXTS[part], QUESTIONS[part]) for part in (slice(4), slice(4, None)))
+    later = second()
+    for one, other in zip(together, first() + later, strict=True):
+        np.testing.assert_allclose(one.theme_probabilities, other.theme_probabilities, atol=1e-5)
 
 
 def test_results_come_in_input_order(encoder: Encoder, together: list[Encoded]) -> None:
@@ -223,12 +239,14 @@ def test_tokens_are_given_to_the_words_that_they_overlap() -> None:
 
 def test_batches_stay_within_the_budget_and_hold_every_text_once() -> None:
     lengths = [5, 300, 7, 7, 12, 2, 90]
-    batches = list(token_batches(lengths, 64))
+    batches = token_batches(lengths, 64)
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     for batch in batches:
         widths = {padded_length(lengths[index]) for index in batch}
         assert len(widths) == 1
         assert len(batch) == 1 or len(batch) * max(widths) <= 64
+    tokens = [len(batch) * padded_length(lengths[batch[0]]) for batch in batches]
+    assert tokens == sorted(tokens, reverse=True)
 
 
 def test_a_word_is_as_likely_a_name_as_its_most_likely_token(encoder: Encoder) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from services.analysis.encoder import Encoder, name_words, pad, token_batches
+from services.analysis.encoder import Encoder, name_words
+from services.analysis.network import pad, token_batches
 from services.analysis.normalised import normalise
 from services.analysis.redaction import NameToken, Redactor
 from services.analysis.training import measures

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from services.analysis.encoder import TextTokeniser, TokenisedText, pad, token_batches
+from services.analysis.encoder import TextTokeniser, TokenisedText
+from services.analysis.network import pad, token_batches
 from services.analysis.training.dataset import AREAS, THEME_NAMES, Comment
 from services.analysis.training.injection import Tagged
 from services.analysis.training.network import SENTIMENTS, Network, parameter_groups
