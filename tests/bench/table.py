@@ -133,6 +133,9 @@ def show(result: Result) -> None:
     for row in result.rows:
         if row.left_out:
             console.print(f"left out: {TITLES.get(row.name, row.name)}: {row.left_out}")
+    for name, to, wanted in BARS:
+        if result.ratio(name, to) is None:
+            console.print(f"unknown {TITLES[name].strip()} / {to}: not measured (bar {wanted:g})")
     for bar in result.bars():
         console.print(f"{'met   ' if bar.met else 'MISSED'}  {bar.what}: {bar.reached:.3g} (bar {bar.wanted:g})")
     if result.profile is not None:
