@@ -35,6 +35,15 @@ COMMANDS = {
     "analyse": ("deploy.commands.analyse", "Read comments from a file and write what the model makes of them."),
     "chart": ("deploy.commands.chart", "Draw one control chart from JSON: limits, rules and icons, as JSON."),
     "summaries": ("deploy.commands.summaries", "Show the teams' pages."),
+    "urgent": (
+        "deploy.commands.urgent",
+        "List what a person should look at today, and say that somebody has taken it on.",
+    ),
+    "corrections": ("deploy.commands.corrections", "Write what team members corrected, as training data."),
+    "relearn": (
+        "deploy.commands.relearn",
+        "Read stored words again with the model that is installed now, and count by what it says.",
+    ),
     "topics": ("deploy.commands.topics", "List every topic: who writes it, who reads it, how long it is kept."),
     "doctor": ("deploy.commands.doctor", "Check an installation and say what to do about each problem."),
     "integrations": ("deploy.commands.integrations", "Add, list and revoke the keys of those who submit feedback."),

@@ -50,12 +50,14 @@ class Running:
         checks: what must hold for it to be ready, beside its consumers.
         app: its HTTP side, if it has one of its own.
         works_without_kafka: a broker that is away does not make it less ready by itself; a check of its own tells.
+        warnings: what a person should see to although the service does its work: one line each, without any words.
     """
 
     consumers: Sequence[BatchConsumer[Any]] = ()
     checks: Mapping[str, Callable[[], Awaitable[bool]]] = field(default_factory=dict)
     app: AsgiApp | None = None
     works_without_kafka: bool = False
+    warnings: Callable[[], Awaitable[list[str]]] | None = None
     loop: GroupMember | None = None
 
     async def readiness(self) -> dict[str, bool]:
@@ -87,7 +89,10 @@ class HealthApp:
         elif scope["path"] == "/health/ready":
             checks = await self._running.readiness()
             ready = all(checks.values())
-            await _answer(send, 200 if ready else 503, {"status": "ok" if ready else "not ready", "checks": checks})
+            answer: dict[str, object] = {"status": "ok" if ready else "not ready", "checks": checks}
+            if self._running.warnings is not None:
+                answer["warnings"] = await self._running.warnings()
+            await _answer(send, 200 if ready else 503, answer)
         else:
             await _answer(send, 404, {"status": "no such page"})
 

@@ -6,24 +6,37 @@ import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from services.learning import catalogue
-from services.learning.handlers import Handlers
+from services.learning.correcting import CorrectionStore
+from services.learning.handlers import CorrectionHandler, Handlers, UrgentHandlers
+from services.learning.overdue import UrgentWatch
 from services.learning.pages import PageStore
 from services.learning.periods import Calendar
 from services.learning.publishing import Publishing
 from services.learning.regrouping import count_by
+from services.learning.reloading import CatalogueFile
 from services.learning.retention import Retention
 from services.learning.routing import Router
 from services.learning.store import ReadingStore
+from services.learning.urgent import UrgentStore
 from shared.consumer import BatchConsumer
 from shared.database import engine, is_up, migrate
+from shared.errors import TransientFault
 from shared.service import Running
-from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_WITHDRAWN
+from shared.topics import (
+    FEEDBACK_ANALYSED,
+    FEEDBACK_URGENT,
+    FEEDBACK_WITHDRAWN,
+    READING_CORRECTED,
+    URGENT_ACKNOWLEDGED,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from services.learning.catalogue import Catalogue
     from services.learning.settings import LearningSettings
@@ -39,6 +52,7 @@ class LearningRunning(Running):
     """The service at work, with what the command line asks of it.
 
     Attributes:
+        catalogue: at work now; a changed file brings another.
         readings: counts, unrouted groups, finished feedback.
         pages: summaries by team, held ones, `republish_all`.
         publishing: `settle` and `pending`.
@@ -66,40 +80,84 @@ async def running(settings: LearningSettings, publisher: Publisher) -> AsyncIter
         await migrate(database, SCHEMA, "services.learning:migrations")
         calendar = Calendar(settings.summary_period, timedelta(days=settings.summary_grace_days))
         await count_by(database, calendar.kind)
-        readings, pages = ReadingStore(database), PageStore(database, calendar.kind)
-        await readings.mark_all_due()
-        handlers = Handlers(Router(teams), readings, calendar.kind)
-        publishing = Publishing(
-            pages,
-            publisher,
-            teams,
-            quiet=settings.summary_quiet,
-            max_delay=settings.summary_max_delay,
-            calendar=calendar,
-        )
-        async with publishing.keeping_up(), Retention(database, settings).at_work():
-            yield LearningRunning(
-                consumers=(
-                    BatchConsumer(
-                        service=SCHEMA,
-                        topic=FEEDBACK_ANALYSED,
-                        effect=handlers.on_feedback_analysed,
-                        publisher=publisher,
-                        settings=settings,
-                    ),
-                    BatchConsumer(
-                        service=SCHEMA,
-                        topic=FEEDBACK_WITHDRAWN,
-                        effect=handlers.on_feedback_withdrawn,
-                        publisher=publisher,
-                        settings=settings,
-                    ),
-                ),
-                checks={"database": lambda: is_up(database), "summaries": publishing.healthy},
-                catalogue=teams,
-                readings=readings,
-                pages=pages,
-                publishing=publishing,
-            )
+        async with _wired(settings, publisher, database, teams, calendar) as service:
+            yield service
     finally:
         await database.dispose()
+
+
+@asynccontextmanager
+async def _wired(
+    settings: LearningSettings, publisher: Publisher, database: AsyncEngine, teams: Catalogue, calendar: Calendar
+) -> AsyncIterator[LearningRunning]:
+    readings, pages = ReadingStore(database), PageStore(database, calendar.kind)
+    await readings.mark_all_due()
+    handlers = Handlers(Router(teams), readings, calendar.kind)
+    publishing = Publishing(
+        pages,
+        publisher,
+        teams,
+        quiet=settings.summary_quiet,
+        max_delay=settings.summary_max_delay,
+        calendar=calendar,
+    )
+    urgent = UrgentStore(database)
+    watch = UrgentWatch(urgent, timedelta(hours=settings.urgent_within_hours))
+    service = LearningRunning(
+        consumers=_consumers(settings, publisher, handlers, CorrectionHandler(CorrectionStore(database)), urgent),
+        checks={"database": lambda: is_up(database), "summaries": publishing.healthy},
+        catalogue=teams,
+        readings=readings,
+        pages=pages,
+        publishing=publishing,
+    )
+
+    async def adopt(changed: Catalogue) -> None:
+        await readings.mark_all_due()
+        handlers.use(Router(changed))
+        publishing.use(changed)
+        service.catalogue = changed
+
+    file = CatalogueFile(settings.catalogue, adopt)
+    service.warnings = lambda: _warnings(file, pages, watch)
+    retention = Retention(database, settings)
+    async with publishing.keeping_up(), retention.at_work(), watch.watched(), file.watched():
+        yield service
+
+
+def _consumers(
+    settings: LearningSettings,
+    publisher: Publisher,
+    handlers: Handlers,
+    corrections: CorrectionHandler,
+    urgent: UrgentStore,
+) -> tuple[BatchConsumer[Any], ...]:
+    on_urgent = UrgentHandlers(urgent)
+    effects = (
+        (FEEDBACK_ANALYSED, handlers.on_feedback_analysed),
+        (FEEDBACK_WITHDRAWN, handlers.on_feedback_withdrawn),
+        (READING_CORRECTED, corrections.on_reading_corrected),
+        (FEEDBACK_URGENT, on_urgent.on_feedback_urgent),
+        (URGENT_ACKNOWLEDGED, on_urgent.on_urgent_acknowledged),
+    )
+    return tuple(
+        BatchConsumer[Any](service=SCHEMA, topic=topic, effect=effect, publisher=publisher, settings=settings)
+        for topic, effect in effects
+    )
+
+
+async def _warnings(file: CatalogueFile, pages: PageStore, watch: UrgentWatch) -> list[str]:
+    """What an operator should see to, in the order of how soon."""
+    try:
+        overdue, held = await watch.overdue(), len(await pages.summaries(held=True))
+    except TransientFault:
+        return ["the database cannot be asked"]
+    return [
+        line
+        for line, due in (
+            (f"{overdue} urgent items are overdue; see `heed urgent list`", overdue),
+            (f"{held} summaries are held; see `heed summaries --held`", held),
+            (file.problem or "", file.problem),
+        )
+        if due
+    ]

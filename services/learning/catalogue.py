@@ -6,7 +6,7 @@ import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -55,6 +55,33 @@ class Rule(_Strict):
         return {name: fold(value) for name, value in self if value is not None}
 
 
+class Target(_Strict):
+    """A share of comments that a team set itself.
+
+    Attributes:
+        theme: as the model names it.
+        tone: whether the share is of comments that value it, or that say it could be better.
+        percent: of the comments that were read, 0 to 100.
+    """
+
+    theme: Label
+    tone: Literal["valued", "better"]
+    percent: Annotated[float, Field(ge=0, le=100)]
+
+
+class OptIn(_Strict):
+    """What a team takes part in beyond its own page.
+
+    Attributes:
+        theme_digests: its counts are added to those of other teams, at least two, in `theme-…-digests`; it is not
+            named.
+        introductions: it may be introduced to another team, once both say yes.
+    """
+
+    theme_digests: bool = True
+    introductions: bool = False
+
+
 class Team(_Strict):
     """A team that learns together; a team is never compared with another."""
 
@@ -65,6 +92,9 @@ class Team(_Strict):
     context: dict[str, Label] = {}
     urgent_role: Label | None = None
     """Who sees urgent feedback the same day: a role, never a person."""
+    targets: tuple[Target, ...] = ()
+    """What the team itself wants to reach; nobody sets a target for another."""
+    opt_in: OptIn = OptIn()
 
 
 class Catalogue(_Strict):
@@ -72,10 +102,12 @@ class Catalogue(_Strict):
 
     Attributes:
         allow_list: ward, site and service names that are not people's names.
+        urgent_role: who sees urgent feedback of no team, and of teams that name no role.
     """
 
     teams: Annotated[tuple[Team, ...], Field(min_length=1)]
     allow_list: tuple[Label, ...] = ()
+    urgent_role: Label | None = None
 
     @property
     def team_ids(self) -> tuple[str, ...]:
@@ -85,11 +117,12 @@ class Catalogue(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class TeamIdentity:
-    """What a page says of its team."""
+    """What a page says of its team, and the targets that the team set itself."""
 
     id: str
     name: str
     organisation: str
+    targets: tuple[Target, ...] = ()
 
 
 def identity(catalogue: Catalogue, team_id: str) -> TeamIdentity:
@@ -98,7 +131,7 @@ def identity(catalogue: Catalogue, team_id: str) -> TeamIdentity:
         return TeamIdentity(UNROUTED, UNROUTED_NAME, UNROUTED_ORGANISATION)
     for team in catalogue.teams:
         if team.id == team_id:
-            return TeamIdentity(team.id, team.name, team.organisation)
+            return TeamIdentity(team.id, team.name, team.organisation, team.targets)
     return TeamIdentity(team_id, team_id, "Not in the catalogue")
 
 
@@ -186,6 +219,12 @@ def _inconsistencies(catalogue: Catalogue) -> list[str]:
         elif team.id in seen:
             problems.append(f"teams[{t}].id: '{team.id}' is already teams[{seen[team.id]}]; give each team its own id")
         seen.setdefault(team.id, t)
+        set_for = [(target.theme, target.tone) for target in team.targets]
+        problems += [
+            f"teams[{t}].targets[{n}]: a second target for the same theme and tone; keep one"
+            for n, target in enumerate(set_for)
+            if target in set_for[:n]
+        ]
         problems += [
             f"teams[{t}].match[{r}]: empty; name at least one of {', '.join(Rule.model_fields)}"
             for r, rule in enumerate(team.match)
@@ -194,7 +233,7 @@ def _inconsistencies(catalogue: Catalogue) -> list[str]:
     return problems
 
 
-_FIELDS: dict[str, type[_Strict]] = {"teams": Team, "match": Rule}
+_FIELDS: dict[str, type[_Strict]] = {"teams": Team, "match": Rule, "targets": Target, "opt_in": OptIn}
 
 _ADVICE = {
     "missing": "missing; add it",
@@ -204,6 +243,13 @@ _ADVICE = {
     "dict_type": "must be a mapping; write its lines as `name: value`",
     "model_type": "must be a mapping; write its lines as `name: value`",
     "too_short": "empty; add at least one",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "greater_than_equal": "must be from 0 to 100",
+    "less_than_equal": "must be from 0 to 100",
+    "literal_error": "must be `valued` or `better`",
     "string_too_short": "empty; write a name",
     "string_too_long": "too long; use at most 200 characters",
     "string_pattern_mismatch": "holds control or invisible characters; write it as plain text",

@@ -89,6 +89,7 @@ class Editor:
             allowed=self._catalogue.allow_list,
             kind=self._calendar.kind,
             provisional=self._calendar.closing(material.period, self._clock()) is not None,
+            history=material.history,
         )
 
 
@@ -123,11 +124,16 @@ class Publishing:
         self._pages = pages
         self._sending = Sending(pages, publisher)
         self._editor = Editor(catalogue, clock, calendar)
+        self._calendar = calendar
         self._quiet = quiet
         self._max_delay = max_delay
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
         self._healthy = True
+
+    def use(self, catalogue: Catalogue) -> None:
+        """Write pages by another catalogue from now on."""
+        self._editor = Editor(catalogue, self._clock, self._calendar)
 
     async def settle(self) -> None:
         """Write and send everything that is due now, quiet or not; what another member is sending is left to it.

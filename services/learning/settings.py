@@ -23,6 +23,9 @@ class LearningSettings(ServiceSettings):
     summary_grace_days: float = Field(
         7, ge=0, le=365, description="Days after its end that a period stays open; its page is provisional until then."
     )
+    urgent_within_hours: float = Field(
+        8, gt=0, le=8_760, description="Hours within which somebody must take urgent feedback on; then it is overdue."
+    )
     list_retention_days: float = Field(
         30, gt=0, description="Days that lists of the feedback in a page stay once they are sent."
     )
