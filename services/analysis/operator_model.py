@@ -121,10 +121,6 @@ class OperatorEncoder:
         ours = self._ours.begin(texts, question_types)
         return lambda: [self._joined(encoded, text) for encoded, text in zip(ours(), texts, strict=True)]
 
-    def run(self, texts: Sequence[str], question_types: Sequence[str]) -> list[Encoded]:
-        """One result per text, in order: `begin`, waited for."""
-        return self.begin(texts, question_types)()
-
     def _joined(self, encoded: Encoded, text: str) -> Encoded:
         """Of several stretches: mean sentiment by length, highest probability of each theme, as of segments."""
         stretches = self._theirs.stretches(text) or [(0, len(text))]
