@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -56,17 +57,22 @@ class Rule(_Strict):
 
 
 class Target(_Strict):
-    """A share of comments that a team set itself.
+    """What a team set itself: at most this share of the comments that were read say that a theme could be better.
 
     Attributes:
         theme: as the model names it.
-        tone: whether the share is of comments that value it, or that say it could be better.
-        percent: of the comments that were read, 0 to 100.
+        percent: 0 to 100.
     """
 
     theme: Label
-    tone: Literal["valued", "better"]
     percent: Annotated[float, Field(ge=0, le=100)]
+
+
+class Phase(_Strict):
+    """A person's decision that the team's charts start anew, from the period that holds a day, and why."""
+
+    period: date
+    reason: Label
 
 
 class OptIn(_Strict):
@@ -94,6 +100,9 @@ class Team(_Strict):
     """Who sees urgent feedback the same day: a role, never a person."""
     targets: tuple[Target, ...] = ()
     """What the team itself wants to reach; nobody sets a target for another."""
+    phases: tuple[Phase, ...] = ()
+    contacts: dict[date, Annotated[int, Field(ge=1)]] = {}
+    """How many people had care, by the first day of a period."""
     opt_in: OptIn = OptIn()
 
 
@@ -117,12 +126,11 @@ class Catalogue(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class TeamIdentity:
-    """What a page says of its team, and the targets that the team set itself."""
+    """What a page says of its team."""
 
     id: str
     name: str
     organisation: str
-    targets: tuple[Target, ...] = ()
 
 
 def identity(catalogue: Catalogue, team_id: str) -> TeamIdentity:
@@ -131,7 +139,7 @@ def identity(catalogue: Catalogue, team_id: str) -> TeamIdentity:
         return TeamIdentity(UNROUTED, UNROUTED_NAME, UNROUTED_ORGANISATION)
     for team in catalogue.teams:
         if team.id == team_id:
-            return TeamIdentity(team.id, team.name, team.organisation, team.targets)
+            return TeamIdentity(team.id, team.name, team.organisation)
     return TeamIdentity(team_id, team_id, "Not in the catalogue")
 
 
@@ -219,11 +227,11 @@ def _inconsistencies(catalogue: Catalogue) -> list[str]:
         elif team.id in seen:
             problems.append(f"teams[{t}].id: '{team.id}' is already teams[{seen[team.id]}]; give each team its own id")
         seen.setdefault(team.id, t)
-        set_for = [(target.theme, target.tone) for target in team.targets]
+        themes = [target.theme for target in team.targets]
         problems += [
-            f"teams[{t}].targets[{n}]: a second target for the same theme and tone; keep one"
-            for n, target in enumerate(set_for)
-            if target in set_for[:n]
+            f"teams[{t}].targets[{n}]: a second target for the same theme; keep one"
+            for n, theme in enumerate(themes)
+            if theme in themes[:n]
         ]
         problems += [
             f"teams[{t}].match[{r}]: empty; name at least one of {', '.join(Rule.model_fields)}"
@@ -233,7 +241,7 @@ def _inconsistencies(catalogue: Catalogue) -> list[str]:
     return problems
 
 
-_FIELDS: dict[str, type[_Strict]] = {"teams": Team, "match": Rule, "targets": Target, "opt_in": OptIn}
+_FIELDS: dict[str, type[_Strict]] = {"teams": Team, "match": Rule, "targets": Target, "phases": Phase, "opt_in": OptIn}
 
 _ADVICE = {
     "missing": "missing; add it",
@@ -247,9 +255,12 @@ _ADVICE = {
     "bool_parsing": "must be true or false",
     "float_type": "must be a number",
     "float_parsing": "must be a number",
-    "greater_than_equal": "must be from 0 to 100",
-    "less_than_equal": "must be from 0 to 100",
-    "literal_error": "must be `valued` or `better`",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "greater_than_equal": "too small; correct it",
+    "less_than_equal": "too large; at most 100",
+    "date_type": "must be a day, as 2026-04-01",
+    "date_from_datetime_parsing": "must be a day, as 2026-04-01",
     "string_too_short": "empty; write a name",
     "string_too_long": "too long; use at most 200 characters",
     "string_pattern_mismatch": "holds control or invisible characters; write it as plain text",

@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from services.learning import checker, summaries
 from services.learning.catalogue import UNROUTED, identity
 from services.learning.pages import Page, Writing
+from services.learning.patterns import Rebase
 from services.learning.periods import MONTHLY
+from services.learning.records import NO_RECORDS, TeamRecords
 from services.learning.sending import Sending
+from services.learning.voices import Contacts
 from shared import telemetry
 from shared.errors import TransientFault
 from shared.telemetry import Metric
@@ -65,13 +69,14 @@ class Editor:
         allowed = self._catalogue.allow_list
         if not self._calendar.has(material.period):
             # From before the installation's periods were changed: what is out of it is taken back.
-            return Page(self._composed({}, (), material, revision), ("other_period at page",))
+            empty = self._composed({}, (), replace(material, history={}), revision)
+            return Page(empty, ("other_period at page",))
         try:
             summary = self._composed(material.counts, material.candidates, material, revision)
         except Exception as error:
             # One team's odd data must not keep every other team's page waiting.
             log.exception("a summary could not be written: team %s, period %s", material.team_id, material.period)
-            empty = self._composed({}, (), material, revision)
+            empty = self._composed({}, (), replace(material, history={}), revision)
             return Page(empty, (f"not_written:{type(error).__name__} at page",))
         return Page(summary, tuple(str(violation) for violation in checker.check(summary, self._names, allowed)))
 
@@ -90,6 +95,18 @@ class Editor:
             kind=self._calendar.kind,
             provisional=self._calendar.closing(material.period, self._clock()) is not None,
             history=material.history,
+            records=self._records(material.team_id),
+        )
+
+    def _records(self, team_id: str) -> TeamRecords:
+        """What the team recorded of itself in the catalogue."""
+        team = next((team for team in self._catalogue.teams if team.id == team_id), None)
+        if team is None:
+            return NO_RECORDS
+        return TeamRecords(
+            targets={target.theme: target.percent for target in team.targets},
+            rebases=tuple(Rebase(phase.period, phase.reason) for phase in team.phases),
+            contacts={period: Contacts(total) for period, total in team.contacts.items()},
         )
 
 

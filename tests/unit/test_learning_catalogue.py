@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,46 @@ def test_the_sample_catalogue_is_valid_and_without_warnings() -> None:
 
     assert sample.team_ids == ("riverside-emergency", "harbour-maternity", "moorland-community-mh", UNROUTED)
     assert warnings(sample) == ()
+
+
+FULL = """
+teams:
+  - id: a
+    name: A
+    organisation: O
+    match: [{organisation: O}]
+    targets: [{theme: Timeliness of care, percent: 15}]
+    phases: [{period: 2026-04-01, reason: A new ward opened}]
+    contacts: {2026-04-01: 1200}
+    opt_in: {introductions: true}
+urgent_role: Duty manager
+"""
+
+
+def test_what_a_team_recorded_of_itself_is_read() -> None:
+    catalogue = parse(FULL, "teams.yaml")
+
+    team = catalogue.teams[0]
+    assert (team.targets[0].theme, team.targets[0].percent) == ("Timeliness of care", 15)
+    assert (team.phases[0].period, team.phases[0].reason) == (date(2026, 4, 1), "A new ward opened")
+    assert team.contacts == {date(2026, 4, 1): 1200}
+    assert (team.opt_in.theme_digests, team.opt_in.introductions) == (True, True)
+    assert catalogue.urgent_role == "Duty manager"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("percent: 15", "percent: 150"),
+        ("percent: 15", "percent: much"),
+        ("{theme: Timeliness of care, percent: 15}", "{theme: T, percent: 1}, {theme: T, percent: 2}"),
+        ("period: 2026-04-01", "period: spring"),
+        ("1200", "0"),
+        ("1200", "many"),
+        ("introductions: true", "introductions: perhaps"),
+        ("introductions: true", "introduction: true"),
+    ],
+)
+def test_a_fault_in_what_a_team_recorded_is_told_in_one_line(wrong: str, told: str) -> None:
+    with pytest.raises(CatalogueError, match=r"^teams\.yaml: teams\[0\]\.[^\n]+$"):
+        parse(FULL.replace(wrong, told), "teams.yaml")
