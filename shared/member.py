@@ -22,7 +22,7 @@ from faststream.kafka.message import FAKE_CONSUMER, KafkaAckableMessage, KafkaMe
 from shared import telemetry
 from shared.consumer import GiveBack, Halted
 from shared.gaps import GapGuard
-from shared.kafka import broker_security, unreached
+from shared.kafka import broker_security, paced, unreached
 from shared.polling import Polls
 from shared.progress import Progress
 from shared.telemetry import Metric
@@ -247,6 +247,8 @@ async def consuming(consumers: Sequence[BatchConsumer[Any]], settings: ServiceSe
             await broker.start()
         except KafkaError as error:
             raise await unreached(settings, error) from error
+        assert subscriber.consumer is not None
+        paced(subscriber.consumer._client, settings.backoff_initial)
         member.progress = Progress(subscriber.consumer, settings)
         member.polls = Polls(subscriber.consumer, names, settings, member.progress.commit_again)
         try:

@@ -38,6 +38,10 @@ INITIAL, MOST = 0.2, 1.0
 """Pauses between retries in these tests, in seconds."""
 
 
+CLIENTS, KAFKA_PAUSE = 4, 0.1
+"""Kafka's clients in these tests, and aiokafka's own pause between requests to a broker that refuses connections."""
+
+
 class Retries:
     """When each retry was made, by what counts it and whose it is."""
 
@@ -167,7 +171,10 @@ async def test_the_bucket_is_away(stage: Stage) -> None:
 
 @pytest.mark.skipif(not REAL, reason="the embedded broker forgets everything when it ends (decision 3)")
 async def test_the_broker_is_away(
-    tmp_path_factory: pytest.TempPathFactory, database_url: DatabaseUrl, retries: Retries
+    tmp_path_factory: pytest.TempPathFactory,
+    database_url: DatabaseUrl,
+    retries: Retries,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     own = tmp_path_factory.mktemp("kafka")
     broker = apache.running_kafka(own)
@@ -183,6 +190,8 @@ async def test_the_broker_is_away(
             await taken(house, range(10))
             await all_counted(house, 10)
             await broker.__aexit__(None, None, None)
+            caplog.clear()
+            begun = time.monotonic()
             await taken(house, range(10, 30))
 
             async def told() -> bool:
@@ -193,6 +202,8 @@ async def test_the_broker_is_away(
             checks = await house.ready()
             assert checks["learning database"]
             assert checks["gateway outbox"], "what is taken in waits, and may wait for minutes"
+            tried = sum("Unable connect to node" in line.getMessage() for line in caplog.records)
+            assert tried / (time.monotonic() - begun) < CLIENTS * 2 / KAFKA_PAUSE, "Kafka's own clients are not hot"
             broker = apache.running_kafka(own)
             await broker.__aenter__()
             await all_counted(house, 30)
