@@ -167,11 +167,13 @@ def _show(outcome: Outcome) -> None:
 
 
 def _worth_reading(pages: list[Page]) -> Page | None:
-    """Of the pages that say most, the newest."""
+    """Of the pages whose charts say most, then of those that say most themselves, the newest."""
 
-    def said(page: Page) -> tuple[int, int, date]:
-        themes = (*page.summary.valued, *page.summary.better)
+    def said(page: Page) -> tuple[int, int, int, date]:
+        summary = page.summary
+        themes = (*summary.valued, *summary.better)
         told = sum(theme.amount.size == "share" for theme in themes)
-        return told, len(page.summary.quotes), page.summary.period
+        charts = sum(1 + (chart.rule is not None) for chart in summary.pattern.charts)
+        return charts, told, len(summary.quotes), summary.period
 
     return max((page for page in pages if not page.held), key=said, default=None)

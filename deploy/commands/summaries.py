@@ -10,6 +10,7 @@ import click
 
 from deploy.commands.tables import aligned
 from deploy.connection import data_dir_option, database_url, find_installation
+from services.learning.html_page import document
 from services.learning.pages import PageStore
 from shared.database import engine
 from shared.errors import UsageError
@@ -19,14 +20,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from services.learning.pages import Page
+    from shared.summaries import LearningSummary
 
 
 @click.command()
 @click.option("--team", metavar="ID", help="Only this team's.")
 @click.option("--held", is_flag=True, help="Those kept back, and the rules that keep them back, without their text.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "markdown", "html"]),
+    default="text",
+    help="How pages are shown; html is one document, a sheet of paper for each page.",
+)
 @data_dir_option
-def command(team: str | None, held: bool, as_json: bool, data_dir: Path | None) -> None:
+def command(team: str | None, held: bool, as_json: bool, format_: str, data_dir: Path | None) -> None:
     """Show the teams' pages.
 
     By team, the oldest period first. A page that breaks a rule is held: nobody gets it, and its text is not shown
@@ -42,9 +51,16 @@ def command(team: str | None, held: bool, as_json: bool, data_dir: Path | None) 
         rows = [[page.summary.team_id, page.summary.period, ", ".join(page.held)] for page in shown]
         click.echo(aligned(["team", "period", "held because"], rows) if rows else "no summary is held")
     else:
-        click.echo("\n\n".join(page.summary.text.rstrip() for page in shown) or "no summaries yet")
+        click.echo(_shown([page.summary for page in shown], format_))
     if back and not held:
         click.echo(f"heed: {back} held back; `heed summaries --held` tells why", err=True)
+
+
+def _shown(summaries: Sequence[LearningSummary], format_: str) -> str:
+    if format_ == "html":
+        return document(summaries).rstrip()
+    texts = (summary.markdown if format_ == "markdown" else summary.text for summary in summaries)
+    return "\n\n".join(text.rstrip() for text in texts) or "no summaries yet"
 
 
 def _row(page: Page) -> dict[str, object]:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from shared.summaries import ThemeChart
 
 _MASK = "…"
+_MARKS = "#-> *" + "".join(sorted(set(rendering.MARKS.values())))
+"""What may stand before the first word of a line."""
+
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 _PROSE = (
@@ -92,7 +95,7 @@ def _prose(
         yield from (Violation(rule, place) for rule in _broken(line))
         if language.VERDICT_ON_CHANCE.search(line):
             yield Violation("verdict_on_chance", place)
-        if not line.isupper() and language.capitalised_inside(line.lstrip("#-> *"), allowed):
+        if not line.isupper() and language.capitalised_inside(line.lstrip(_MARKS), allowed):
             yield Violation("name", place)
         if _names_another(line, teams, summary.team_name):
             yield Violation("other_team", place)

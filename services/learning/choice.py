@@ -1,8 +1,8 @@
 """Which themes a page tells: at most three lines, praise and what could be better both (docs/decisions/0011).
 
 A line is a theme in one tone. In each tone: those with a signal first, then those that name a practice, then those
-that most comments raise, then by name. The first of each tone has a place; the third goes to the next signal of either
-tone, else to the next of what most comments raise.
+that most comments raise, then by name. The first of each tone has a place. The third goes to the next signal of either
+tone, else to a theme that enough raise to be told as a share, in the same order.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from services.learning.patterns import MEASURES, Counts, ThemePattern, Tone
 from services.learning.themes import words_for
+from shared.summaries import MINIMUM_CELL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +59,10 @@ def choose(table: Counts, patterns: Iterable[ThemePattern]) -> tuple[Chosen, ...
     by_line = {(pattern.theme, pattern.tone): pattern for pattern in patterns}
     ranked: dict[Tone, list[Chosen]] = {tone: _ranked(table, tone, by_line) for tone in MEASURES}
     chosen = [lines[0] for lines in ranked.values() if lines]
-    rest = sorted((line for lines in ranked.values() for line in lines[1:]), key=_order)
+    rest = sorted(
+        (line for lines in ranked.values() for line in lines[1:]),
+        key=lambda line: (not line.signals, line.count < MINIMUM_CELL, _order(line)),
+    )
     chosen += rest[: THEMES_SHOWN - len(chosen)]
     return tuple(sorted(chosen, key=lambda line: (line.tone != "valued", _order(line))))
 

@@ -48,6 +48,9 @@ COMPARISON = _any(
 TURN = _any(r"but", r"however", r"although", r"though", r"except(?:ing)?", r"apart from", r"other than that")
 """Where a sentence turns from praise to criticism, or back."""
 
+FRAGMENT = re.compile(r"^\W*(?:because|cos|cause|as|due to|so that|which|than|see above|yes|no)(?!\w)", re.IGNORECASE)
+"""How an answer begins that makes no sense without its question."""
+
 DENIED_PRAISE = _any(
     r"(?:not|never|(?:is|was|were)n.t) (?:(?:a|an|all|at all|so|very|that|too) )*"
     r"(?:good|great|nice|kind|helpful|happy|pleasant)",

@@ -26,8 +26,10 @@ Tone = Literal["valued", "better"]
 MEASURES: dict[Tone, str] = {"valued": "theme_positive", "better": "theme_negative"}
 
 MOVED = 0.1
-"""Jensen-Shannon divergence in bits from which the mix of channels has changed. Two samples of 20 from one mix of three
-channels stay below it 99 times in 100."""
+"""Jensen-Shannon divergence in bits from which the mix of channels may have changed."""
+
+_SURE = 3.09
+"""Normal quantile: a mix has changed only if chance makes such a difference less than 1 time in 1,000."""
 
 MIX_MINIMUM = 20
 """Responses from which a mix of channels is compared (learning.md, section 4)."""
@@ -158,17 +160,38 @@ def steps(line: Timeline, rebases: Sequence[Rebase] = ()) -> tuple[ChartStep, ..
     return tuple(sorted(found, key=lambda step: (step.period, step.kind)))
 
 
-def divergence(one: Mapping[str, int], other: Mapping[str, int]) -> float:
-    """Jensen-Shannon divergence of two mixes, in bits: 0 the same, 1 nothing in common."""
+def divergence(one: Mapping[str, int], other: Mapping[str, int], weight: float = 0.5) -> float:
+    """Jensen-Shannon divergence of two mixes, in bits: 0 the same; 1 nothing in common, at equal weights.
+
+    Args:
+        one: counts by name.
+        other: the same of the other mix.
+        weight: of the first, 0 to 1.
+    """
     whole, others = sum(one.values()), sum(other.values())
     if not whole or not others:
         return 0.0
     found = 0.0
     for name in one.keys() | other.keys():
         p, q = one.get(name, 0) / whole, other.get(name, 0) / others
-        middle = (p + q) / 2
-        found += sum(share / 2 * math.log2(share / middle) for share in (p, q) if share)
+        middle = weight * p + (1 - weight) * q
+        found += sum(
+            part * share * math.log2(share / middle) for part, share in ((weight, p), (1 - weight, q)) if share
+        )
     return max(found, 0.0)
+
+
+def mix_moved(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
+    """Whether two mixes differ by much, and by more than chance makes of samples of their size.
+
+    The divergence weighted by size, times 2 N ln 2, is the G statistic; its quantile is Wilson and Hilferty's.
+    """
+    if divergence(one, other) < MOVED:
+        return False
+    whole, others = sum(one.values()), sum(other.values())
+    statistic = 2 * math.log(2) * (whole + others) * divergence(one, other, whole / (whole + others))
+    freedom = len(one.keys() | other.keys()) - 1
+    return statistic > freedom * (1 - 2 / (9 * freedom) + _SURE * math.sqrt(2 / (9 * freedom))) ** 3
 
 
 def main_model(table: Counts) -> str | None:
@@ -203,7 +226,7 @@ def _channel_steps(line: Timeline) -> list[date]:
         mix = table.get("channel", {})
         if sum(mix.values()) < MIX_MINIMUM:
             continue
-        if sum(before.values()) >= MIX_MINIMUM and divergence(mix, before) >= MOVED:
+        if sum(before.values()) >= MIX_MINIMUM and mix_moved(mix, before):
             found.append(start)
             before = defaultdict(int)
         for name, count in mix.items():

@@ -6,7 +6,8 @@ quote that judges staff, or that compares teams, is simply not chosen; a page is
 judged in public, and the theme still counts. Both halves treat praise and criticism alike.
 
 What passes must also say something, and one thing: a quote of filler words only is not chosen, nor one that turns
-("kind, but slow"), as half of it would contradict the heading above it.
+("kind, but slow"), as half of it would contradict the heading above it, nor one that only answers a question that the
+page does not show ("Because they came").
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ _TONE = (
     language.COMPARISON,
     language.TRAFFIC_LIGHT,
     language.TURN,
+    language.FRAGMENT,
 )
 
 

@@ -187,7 +187,7 @@ def _heard(summary: LearningSummary) -> Iterator[str]:
     else:
         yield wording.ABOUT_N.format(responses=heard.responses)
         yield f"They came through {_listed(_channels(summary))}."
-    if heard.channels_moved:
+    if heard.channels_moved and not summary.pattern.steps:
         yield wording.OTHER_WAYS
     if summary.provisional:
         yield wording.STILL_OPEN.format(period=summary.period_kind)

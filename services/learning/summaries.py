@@ -166,19 +166,23 @@ def _kind_of_pattern(chosen: Sequence[Chosen]) -> questions.PatternKind | None:
 def _told(
     voices: Sequence[Candidate], taken: list[Candidate], valued: Sequence[ThemeShare], better: Sequence[ThemeShare]
 ) -> list[Candidate]:
-    """At most two: about what could be better, then about what was valued, so that both tones are heard."""
+    """At most two: one on what could be better, one more of it or of praise, whatever the page tells more about."""
+    themes = [share.theme for share in better]
+    wishes: tuple[list[tuple[str | None, tuple[int, ...]]], ...] = (
+        [*((theme, NEGATIVE) for theme in themes), (None, NEGATIVE)],
+        [
+            *((theme, NEGATIVE) for theme in themes[1:]),
+            *((share.theme, POSITIVE) for share in valued[1:]),
+            (None, POSITIVE),
+            (None, ANY),
+        ],
+    )
     told: list[Candidate] = []
-    wishes: list[tuple[str | None, tuple[int, ...]]] = [
-        *((share.theme, NEGATIVE) for share in better),
-        *((share.theme, POSITIVE) for share in valued[1:]),
-        (None, ANY),
-    ]
-    for theme, tones in wishes:
-        voice = quotes.pick(voices, [*taken, *told], theme=theme, sentiments=tones)
+    for wish in wishes:
+        found = (quotes.pick(voices, [*taken, *told], theme=theme, sentiments=tones) for theme, tones in wish)
+        voice = next((voice for voice in found if voice is not None), None)
         if voice is not None:
             told.append(voice)
-        if len(told) == 2:
-            break
     return told
 
 

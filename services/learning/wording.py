@@ -65,7 +65,7 @@ TOO_FEW_TO_DESCRIBE = (
 )
 FEWER_THAN_MINIMUM = "We received fewer than {minimum} responses."
 ABOUT_N = "We received about {responses} responses."
-CONTACTS_UNKNOWN = "We do not know how many people had care, so we cannot say how many stayed silent."
+CONTACTS_UNKNOWN = "We do not know how many had care and stayed silent."
 NO_PRAISE = "No praise was raised often enough to be shown this {period}."
 EARLIER_PRAISE = "No praise was raised often enough to be shown this {period}; here is last quarter's."
 NOTHING_BETTER = "Nothing was raised often enough to be shown this {period}."
@@ -79,10 +79,7 @@ NO_COMMITMENTS = "Nothing is recorded here yet."
 READ_BY_MACHINE = "A computer model read the comments and it makes mistakes."
 MODEL = "Model: {model}."
 SEVERAL_MODELS = "More than one model version was used; the main one is {model}."
-LIMITS = (
-    "Those who answer are not everyone who had care. A comment can raise several themes. "
-    "Counts are rounded and small numbers hidden."
-)
+LIMITS = "Not everyone answers. A comment can raise several themes. Counts are rounded; small numbers are hidden."
 WRONG_ONCE = "about 1 time in {once_in}"
 CHARTS_REST = "We looked at {charts}, over {points} {period}s and about {responses} comments."
 ICON_WRONG = "An icon is wrong {once}."
