@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from services.analysis.given_names import CERTAIN_NAMES
-from services.analysis.network import Network, pad, padded_length, token_batches
+from services.analysis.network import Network, computes_bf16, pad, padded_length, token_batches
 
 MODEL_FOLDER = Path(__file__).parent / "model"
 
@@ -276,8 +276,8 @@ class Encoder:
             folder: where `model.json`, `tokenizer.json` and the network lie; the bundled model by default.
             threads: CPU threads of the network; all cores by default.
             token_budget: most tokens (padding included) in one pass; bounds memory.
-            precision: `f32`, `bf16`, or `auto`: bf16 where the processor computes in it (1.7 times the speed; about
-                one comment in a thousand gets another theme than in f32), f32 elsewhere.
+            precision: `f32`, `bf16`, or `auto`: bf16 where the processor computes in it (1.7 times the speed; less
+                than one comment in a thousand gets another theme or sentiment than in f32), f32 elsewhere.
         """
         folder = folder or MODEL_FOLDER
         self.info = ModelInfo.load(folder)
@@ -365,7 +365,14 @@ def _network(path: Path, threads: int, precision: str) -> Network:
             f"no model in {path.parent}: {path.name} is missing; run `make train` or restore it from the repository"
         )
         raise ModelError(message)
-    return Network(path, threads, precision)
+    if precision == "bf16" and not computes_bf16():
+        message = "this processor does not compute in bf16: set HEED_ANALYSIS_PRECISION to auto or f32"
+        raise ModelError(message)
+    try:
+        return Network(path, threads, precision)
+    except RuntimeError as error:  # OpenVINO's, of many lines
+        message = f"OpenVINO cannot compile {path}: it or network.bin is damaged; restore both from the repository"
+        raise ModelError(message) from error
 
 
 def name_words(item: TokenisedText, probabilities: NDArray[np.float32]) -> list[tuple[int, int, float]]:

@@ -25,7 +25,7 @@ from services.analysis.encoder import (
     word_case,
     words_of,
 )
-from services.analysis.network import MOST_STREAMS, padded_length, token_batches
+from services.analysis.network import MOST_STREAMS, computes_bf16, padded_length, token_batches
 
 TEXTS = [
     "Nothing.",
@@ -84,6 +84,8 @@ def test_alone_and_in_a_batch_give_the_same(encoder: Encoder, together: list[Enc
 
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
 def test_no_batch_mate_changes_an_answer(precision: str) -> None:
+    if precision == "bf16" and not computes_bf16():
+        pytest.skip("this processor does not compute in bf16")
     encoder = Encoder(precision=precision)
     texts = [" ".join(["They were kind but I waited too long."] * count)[: 9 * length] for count, length in COUNTS]
     batched = encoder.run(texts, ["could_improve"] * len(texts))
@@ -177,6 +179,22 @@ def test_a_missing_part_is_named(there: tuple[str, ...], missing: str, tmp_path:
         (tmp_path / name).write_bytes((MODEL_FOLDER / name).read_bytes())
     with pytest.raises(ModelError, match=missing):
         Encoder(tmp_path)
+
+
+@pytest.mark.parametrize("damaged", ["network.xml", "network.bin"])
+def test_a_damaged_network_is_told_in_one_line(tmp_path: Path, damaged: str) -> None:
+    for path in MODEL_FOLDER.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / damaged).write_bytes((MODEL_FOLDER / damaged).read_bytes()[:1_000])
+    with pytest.raises(ModelError, match=r"OpenVINO cannot compile .*network\.xml") as told:
+        Encoder(tmp_path)
+    assert "\n" not in str(told.value)
+
+
+def test_bf16_is_not_imitated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.analysis.encoder.computes_bf16", lambda: False)
+    with pytest.raises(ModelError, match="set HEED_ANALYSIS_PRECISION to auto or f32"):
+        Encoder(precision="bf16")
 
 
 def test_the_word_model_reads_each_text_for_itself(encoder: Encoder) -> None:
