@@ -213,7 +213,7 @@ async def consuming(consumers: Sequence[BatchConsumer[Any]], settings: ServiceSe
         consumer_only=True,
         apply_types=False,
         allow_auto_create_topics=False,
-        graceful_timeout=15.0,
+        graceful_timeout=settings.shutdown_grace,
         logger=log,
         log_level=logging.DEBUG,
     )

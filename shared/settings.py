@@ -65,6 +65,9 @@ class ServiceSettings(BaseSettings):
     backoff_initial: Seconds = Field(0.2, description="Seconds before the first retry of a transient fault.")
     backoff_max: Seconds = Field(10.0, description="Seconds between retries at most.")
     give_back_after: Seconds = Field(120.0, description="Seconds of retries before a batch is polled anew.")
+    shutdown_grace: Seconds = Field(
+        15.0, description="Seconds that a batch in hand may take to end when the service is told to stop."
+    )
     dead_letter_share: float = Field(0.5, gt=0, le=1, description="Share of dead letters that stops a consumer.")
     dead_letter_window: int = Field(200, ge=1, description="Newest records that the share is measured over.")
     http_host: str = Field("127.0.0.1", description="Address that HTTP (health, and the service's own) binds to.")

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 
 async def effect(_: Sequence[Delivery[FeedbackSubmitted]]) -> None:
-    """Begin, wait for a line that lets it end, end."""
+    """Begin, wait for a line that lets it end, end; or never end, where the first argument is `stuck`."""
     sys.stdout.write("begun\n")
     sys.stdout.flush()
+    if sys.argv[1:] == ["stuck"]:
+        await asyncio.Event().wait()
     await asyncio.to_thread(sys.stdin.readline)
     sys.stdout.write("ended\n")
 
