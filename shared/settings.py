@@ -19,6 +19,8 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 def _strong(secret: SecretStr) -> SecretStr:
+    if PLACEHOLDER in secret.get_secret_value():
+        raise ValueError("the placeholder of .env.example; `heed secrets` makes real values")
     if len(secret.get_secret_value()) < 32:
         raise ValueError("must be at least 32 characters; `openssl rand -hex 32` makes one")
     return secret

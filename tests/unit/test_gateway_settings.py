@@ -53,7 +53,8 @@ def test_a_placeholder_of_the_example_is_refused_in_one_line(name: str, given: d
     real = {"database_url": "postgresql+asyncpg://u:p@db", "pseudonym_key": "k" * 32}
     with pytest.raises(UsageError) as caught:
         load(GatewaySettings, **real | given)
-    assert str(caught.value) == (
+    told = str(caught.value).replace("Value error, ", "")
+    assert told == (
         f"settings refused: HEED_{name.upper()}: the placeholder of .env.example; `heed secrets` makes real values"
     )
 
