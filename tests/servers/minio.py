@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from deploy.servers.child import Command, Probe, running_on_free_ports
+from deploy.servers.child import Command, Probe
 from deploy.servers.endpoints import Bucket
 from deploy.servers.ports import http_ok
 from shared.errors import HeedError
 from tests.servers.cache import cached
+from tests.servers.reopened import running_on_kept_ports
 
 _MODULE = "github.com/minio/minio"
 _VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
@@ -46,9 +47,12 @@ def _build(draft: Path) -> None:
 
 @asynccontextmanager
 async def running_minio(directory: Path, settings: Mapping[str, str] | None = None) -> AsyncIterator[Bucket]:
-    """Run the server until the block ends; `settings` are more MINIO_… variables, for example notifications."""
+    """Run the server until the block ends; `settings` are more MINIO_… variables, for example notifications.
+
+    Entering it again on the same directory finds its objects, under the same address and keys.
+    """
     program = await asyncio.to_thread(prepared)
-    user, password = secrets.token_hex(8), secrets.token_urlsafe(24)
+    user, password = _keys(directory / "keys")
     environment = {
         "MINIO_ROOT_USER": user,
         "MINIO_ROOT_PASSWORD": password,
@@ -66,5 +70,13 @@ async def running_minio(directory: Path, settings: Mapping[str, str] | None = No
     def ready(ports: Sequence[int]) -> Probe:
         return lambda: http_ok(ports[0], "/minio/health/ready")
 
-    async with running_on_free_ports(2, command, ready) as ports:
+    async with running_on_kept_ports(directory, 2, command, ready) as ports:
         yield Bucket(f"http://127.0.0.1:{ports[0]}", user, password)
+
+
+def _keys(kept: Path) -> tuple[str, str]:
+    if not kept.exists():
+        kept.touch(mode=0o600)
+        kept.write_text(f"{secrets.token_hex(8)} {secrets.token_urlsafe(24)}")
+    user, password = kept.read_text().split()
+    return user, password

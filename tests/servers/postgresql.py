@@ -12,17 +12,18 @@ from pathlib import Path
 import asyncpg
 
 from deploy.servers.account import account_for, owned
-from deploy.servers.child import Command, Probe, completed, running_on_free_ports
+from deploy.servers.child import Command, Probe, completed
 from deploy.servers.endpoints import Database
+from tests.servers.reopened import running_on_kept_ports
 
 _DEBIAN = Path("/usr/lib/postgresql")
-# Tests need no data after a power cut; what they promise of SIGKILL holds without fsync.
+# Tests need no data after a power cut; what they promise of SIGKILL holds without fsync. It does not hold without
+# synchronous commits: the server would answer before the log has left its own memory.
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
 }
 
@@ -41,7 +42,7 @@ def _programs() -> Path | None:
 
 @asynccontextmanager
 async def running_postgresql(directory: Path) -> AsyncIterator[Database]:
-    """Run the server until the block ends; entering again on the same directory finds the data.
+    """Run the server until the block ends; entering again on the same directory finds the data at the same address.
 
     As root the server runs as another account: the folders above must let it through (Debian 12's PostgreSQL 15
     goes back to its working directory by name, so that the embedded one's way round closed folders fails).
@@ -65,7 +66,7 @@ async def running_postgresql(directory: Path) -> AsyncIterator[Database]:
     def ready(ports: Sequence[int]) -> Probe:
         return lambda: _answers(ports[0], password)
 
-    async with running_on_free_ports(1, command, ready) as ports:
+    async with running_on_kept_ports(directory, 1, command, ready) as ports:
         yield Database(f"postgresql+asyncpg://postgres:{password}@127.0.0.1:{ports[0]}/postgres")
 
 
