@@ -85,9 +85,8 @@ def compose(
     moved = any(step.kind == "channels" and step.period == period for step in steps)
     # What no team receives may come from several organisations: their words do not travel between them.
     mixed = team.id == UNROUTED
-    charts = (
-        patterns.patterns(line, rebases=records.rebases, targets=records.targets) if described and not mixed else []
-    )
+    readable = described and not mixed
+    charts = patterns.patterns(line, rebases=records.rebases, targets=records.targets) if readable else []
     chosen = choice.choose(table, charts) if described else ()
     content: dict[str, Any] = {
         "team_id": team.id,
