@@ -15,6 +15,7 @@ from aiokafka.errors import ClusterAuthorizationFailedError, IncompatibleBrokerV
 from aiokafka.protocol.admin import CreateAclsRequest, DescribeAclsRequest
 
 from deploy.admin import admin_client
+from services.learning.digests import SLUGS
 from shared.errors import HeedError, TransientFault
 from shared.topics import TOPICS
 
@@ -99,17 +100,17 @@ def principal(service: str) -> str:
     return f"User:heed-{service}"
 
 
-def rules(team_ids: Iterable[str], prefix: str = "") -> list[Rule]:
+def rules(team_ids: Iterable[str], prefix: str = "", themes: Iterable[str] = SLUGS) -> list[Rule]:
     """All that services may do, and nothing more, by account.
 
     A service writes the topics it produces, its dead letters among them, reads those it consumes and commits as the
     group of its name. It may create nothing and see no other topic. An idempotent producer needs no rule of its own:
     WRITE on a topic is enough (KIP-679, Kafka 3.0).
     """
-    teams = list(team_ids)
+    teams, slugs = list(team_ids), list(themes)
     found: set[Rule] = set()
     for entry in TOPICS:
-        for name in [entry.named(team_id=team) for team in teams] if entry.is_family else [entry.name]:
+        for name in entry.names(teams, slugs):
             for services, operation in ((entry.producers, Operation.WRITE), (entry.consumers, Operation.READ)):
                 found |= {
                     Rule(principal(service), Resource.TOPIC, prefix + name, granted)

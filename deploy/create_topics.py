@@ -21,6 +21,7 @@ from aiokafka.errors import IncompatibleBrokerVersion, for_code
 from deploy.access import grant_access
 from deploy.admin import admin_client
 from deploy.cli import run
+from services.learning.digests import SLUGS
 from shared.errors import HeedError, TransientFault, UsageError
 from shared.settings import ServiceSettings, load
 from shared.topics import TOPICS
@@ -71,8 +72,10 @@ class _Wanted:
     settings: dict[str, str]
 
 
-def wanted_topics(team_ids: Iterable[str], replication: int = 1, prefix: str = "") -> list[_Wanted]:
-    """Every topic that the registry and the teams ask for, with the installation's prefix.
+def wanted_topics(
+    team_ids: Iterable[str], replication: int = 1, prefix: str = "", themes: Iterable[str] = SLUGS
+) -> list[_Wanted]:
+    """Every topic that the registry, the teams and the themes ask for, with the installation's prefix.
 
     With three replicas or more, two must have a record before it counts as sent: `acks=all` alone would be content
     with the only one left (Kafka documentation, `min.insync.replicas`).
@@ -80,19 +83,21 @@ def wanted_topics(team_ids: Iterable[str], replication: int = 1, prefix: str = "
     Raises:
         UsageError: a team id that cannot be part of a topic's name.
     """
-    teams = list(team_ids)
+    teams, slugs = list(team_ids), list(themes)
     durable = {"min.insync.replicas": "2"} if replication >= 3 else {}
     wanted: list[_Wanted] = []
     for entry in TOPICS:
-        names = [entry.named(team_id=team) for team in teams] if entry.is_family else [entry.name]
-        wanted += [_Wanted(prefix + name, entry.partitions, entry.creation_settings() | durable) for name in names]
+        settings = entry.creation_settings() | durable
+        wanted += [_Wanted(prefix + name, entry.partitions, settings) for name in entry.names(teams, slugs)]
     for topic in wanted:
         if not TOPIC_NAME.fullmatch(topic.name):
             raise UsageError(f"{topic.name!r} cannot name a topic; use letters, digits and hyphens in the team's id")
     return wanted
 
 
-async def create_topics(settings: ServiceSettings, team_ids: Iterable[str], replication: int = 1) -> list[TopicOutcome]:
+async def create_topics(
+    settings: ServiceSettings, team_ids: Iterable[str], replication: int = 1, themes: Iterable[str] = SLUGS
+) -> list[TopicOutcome]:
     """Bring the broker's topics to what the registry says; safe to run again and beside another run.
 
     Returns when every partition has a leader: Kafka answers before its brokers know of a new topic.
@@ -104,12 +109,13 @@ async def create_topics(settings: ServiceSettings, team_ids: Iterable[str], repl
         settings: how to reach Kafka, and the prefix.
         team_ids: each gets its topic.
         replication: copies of each partition.
+        themes: slugs; each gets its topic.
 
     Raises:
         TransientFault: no broker answers.
         UsageError: the broker has fewer members than `replication`, or a team id cannot name a topic.
     """
-    wanted = wanted_topics(team_ids, replication, settings.kafka_prefix)
+    wanted = wanted_topics(team_ids, replication, settings.kafka_prefix, themes)
     async with admin_client(settings) as admin:
         there = set(await admin.list_topics())
         created = await _create(admin, [topic for topic in wanted if topic.name not in there], replication)

@@ -182,6 +182,7 @@ async def _bring_up_to_date(url: str, learning: LearningRunning, data_dir: Path,
         finished = await learning.readings.finished()
         await requeue_unfinished(gateway, list(finished.items()))
         await learning.pages.republish_all()
+        await learning.digests.republish_all()
         if kept.gateway_key is not None:
             return kept.gateway_key
         key = await add_integration(gateway, INTEGRATION, (), datetime.now(UTC))

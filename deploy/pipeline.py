@@ -110,7 +110,7 @@ async def run(stack: Stack, rows: Iterable[Row], followed: Followed) -> Outcome:
     ids = report.feedback_ids
     dead = await _settled(stack, ids, followed)
     followed.pages()
-    await stack.learning.publishing.settle()
+    await stack.learning.settle()
     seconds = time.monotonic() - started
     readings = stack.learning.readings
     counts, tally = await readings.counts(), await readings.tally(ids)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from shared.digests import ThemeDigest
 from shared.events import (
     FeedbackAnalysed,
     FeedbackSubmitted,
@@ -22,6 +23,8 @@ from shared.events import (
 from shared.summaries import LearningSummary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from shared.events import Event
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -37,7 +40,7 @@ class Cleanup(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic, or one family of topics where the name holds `{team_id}`.
+    """One topic, or one family of topics where the name holds `{team_id}` or `{slug}`.
 
     Attributes:
         event: the model of its values; None for dead letters, which keep whatever bytes arrived.
@@ -62,6 +65,19 @@ class Topic:
     def named(self, **parts: str) -> str:
         """The name of one topic of a family."""
         return self.name.format(**parts)
+
+    def names(self, team_ids: Iterable[str], themes: Iterable[str]) -> list[str]:
+        """The topic's name, or those of a family's members.
+
+        Args:
+            team_ids: of the catalogue.
+            themes: slugs.
+        """
+        if "{team_id}" in self.name:
+            return [self.named(team_id=team) for team in team_ids]
+        if "{slug}" in self.name:
+            return [self.named(slug=slug) for slug in themes]
+        return [self.name]
 
     @property
     def is_family(self) -> bool:
@@ -172,6 +188,17 @@ TEAM_SUMMARIES = Topic(
     retention_ms=None,
     cleanup=Cleanup.COMPACT,
 )
+THEME_DIGESTS = Topic(
+    name="theme-{slug}-digests",
+    description="What at least three teams together heard about one theme; none is named, no small number told.",
+    event=ThemeDigest,
+    key="period",
+    producers=("learning",),
+    consumers=(),
+    partitions=1,
+    retention_ms=None,
+    cleanup=Cleanup.COMPACT,
+)
 
 
 def _dead_letters(service: str, *, restricted: bool) -> Topic:
@@ -206,5 +233,6 @@ TOPICS: tuple[Topic, ...] = (
     FEEDBACK_SUMMARISED,
     LEARNING_SUMMARIES,
     TEAM_SUMMARIES,
+    THEME_DIGESTS,
     *DEAD_LETTERS.values(),
 )

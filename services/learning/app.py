@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from services.learning import catalogue
 from services.learning.correcting import CorrectionStore
+from services.learning.digest_store import DigestStore
+from services.learning.digesting import Digesting
 from services.learning.handlers import CorrectionHandler, Handlers, UrgentHandlers
 from services.learning.overdue import UrgentWatch
 from services.learning.pages import PageStore
@@ -55,13 +57,26 @@ class LearningRunning(Running):
         catalogue: at work now; a changed file brings another.
         readings: counts, unrouted groups, finished feedback.
         pages: summaries by team, held ones, `republish_all`.
-        publishing: `settle` and `pending`.
+        publishing: `settle` and `pending` of pages.
+        digests: every digest that may be shown, `republish_all`.
+        digesting: `everything` and `pending` of digests.
     """
 
     catalogue: Catalogue
     readings: ReadingStore
     pages: PageStore
     publishing: Publishing
+    digests: DigestStore
+    digesting: Digesting
+
+    async def settle(self) -> None:
+        """Write and send every page and digest that is due now.
+
+        Raises:
+            TransientFault: the database, the broker or a team's topic is away; what is left stays due.
+        """
+        await self.publishing.settle()
+        await self.digesting.everything(patient=False)
 
 
 @asynccontextmanager
@@ -101,6 +116,8 @@ async def _wired(
         max_delay=settings.summary_max_delay,
         calendar=calendar,
     )
+    digests = DigestStore(database)
+    digesting = Digesting(digests, publisher, teams, calendar=calendar, clock=_now)
     urgent = UrgentStore(database)
     watch = UrgentWatch(urgent, timedelta(hours=settings.urgent_within_hours))
     service = LearningRunning(
@@ -110,19 +127,32 @@ async def _wired(
         readings=readings,
         pages=pages,
         publishing=publishing,
+        digests=digests,
+        digesting=digesting,
     )
 
     async def adopt(changed: Catalogue) -> None:
         await readings.mark_all_due()
         handlers.use(Router(changed))
         publishing.use(changed)
+        digesting.use(changed)
         service.catalogue = changed
 
     file = CatalogueFile(settings.catalogue, adopt)
     service.warnings = lambda: _warnings(file, pages, watch)
     retention = Retention(database, settings)
-    async with publishing.keeping_up(), retention.at_work(), watch.watched(), file.watched():
+    async with (
+        publishing.keeping_up(),
+        digesting.keeping_up(settings.summary_quiet),
+        retention.at_work(),
+        watch.watched(),
+        file.watched(),
+    ):
         yield service
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _consumers(

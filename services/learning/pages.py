@@ -100,6 +100,11 @@ _INCLUDE = text(
     "FROM numbered GROUP BY chunk RETURNING part"
 )
 _PARTS = text("UPDATE page SET parts = :parts WHERE team_id = :team AND period = :period")
+_DIGESTS_DUE = text(
+    # An update, not nothing, where it is due already: it waits for whoever writes these digests now, from older counts.
+    "INSERT INTO due_digest (period) SELECT DISTINCT unnest(CAST(:periods AS date[])) AS period ORDER BY period "
+    "ON CONFLICT (period) DO UPDATE SET since = due_digest.since"
+)
 _DONE = text(
     f"DELETE FROM due_page USING {_PAIRS} "  # noqa: S608 - constants only
     "WHERE due_page.team_id = wanted.team_id AND due_page.period = wanted.period"
@@ -224,6 +229,7 @@ class PageStore:
                 if writing.include:
                     first = newest[pair][1] if pair in newest else 0
                     await _include(connection, pair, writing.page.summary.revision, first, now)
+            await connection.execute(_DIGESTS_DUE, {"periods": wanted["periods"]})
             await connection.execute(_DONE, wanted)
         return writings
 

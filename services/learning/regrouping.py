@@ -24,6 +24,7 @@ PARTS = 256
 """Parts, by the first byte of the id, in which readings are counted anew: each must end within the statement limit."""
 
 _KIND = text("SELECT kind FROM counted_by FOR UPDATE")
+_DIGESTS_DUE = text("INSERT INTO due_digest (period) SELECT DISTINCT period FROM digest ON CONFLICT DO NOTHING")
 _SET_KIND = text("UPDATE counted_by SET kind = :kind")
 _EMPTY = text("DELETE FROM period_counter")
 _PART = "feedback_id >= CAST(:first AS uuid) AND (CAST(:after AS uuid) IS NULL OR feedback_id < CAST(:after AS uuid))"
@@ -64,6 +65,7 @@ async def count_by(database: AsyncEngine, kind: PeriodKind) -> bool:
             await connection.execute(_COUNT, {"first": first, "after": after})
         await connection.execute(_PARTS_GONE)
         await connection.execute(_DUE)
+        await connection.execute(_DIGESTS_DUE)
         await connection.execute(_SET_KIND, {"kind": kind})
     return True
 

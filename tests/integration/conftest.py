@@ -74,7 +74,7 @@ async def kafka(broker: Broker) -> ServiceSettings:
         backoff_initial=0.02,
         backoff_max=0.2,
     )
-    await create_topics(settings, ["unrouted"])
+    await create_topics(settings, ["unrouted"], themes=[])
     return settings
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deploy.access import Acl, Operation, Resource, Rule, foreign_readers, principal, rules
+from services.learning.digests import SLUGS
 from shared.topics import DEAD_LETTERS, FEEDBACK_SUBMITTED, TOPICS, Topic
 
 TEAMS = ("ed", "unrouted")
@@ -16,7 +17,7 @@ DENY, ALLOW = 2, 3
 
 
 def names(topic: Topic) -> set[str]:
-    return {topic.named(team_id=team) for team in TEAMS} if topic.is_family else {topic.name}
+    return set(topic.names(TEAMS, SLUGS))
 
 
 def granted(service: str, resource: Resource, operation: Operation) -> set[str]:
