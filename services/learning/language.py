@@ -37,6 +37,10 @@ RANKING = _any(
     r"benchmark\w*",
     r"leader ?boards?",
     r"scores?",
+    r"(?:high|low)est",
+    r"performers?",
+    r"first of all",
+    r"came (?:first|second|third|last)",
 )
 COMPARISON = _any(
     r"(?:other|another|neighbouring) (?:teams?|wards?|services?|hospitals?|organisations?|trusts?)",
@@ -44,6 +48,9 @@ COMPARISON = _any(
     r"compared (?:with|to)",
     r"in comparison",
     r"elsewhere",
+    r"(?:similar|comparable|neighbouring) (?:teams?|wards?|services?|hospitals?|organisations?|trusts?)",
+    r"(?:ahead of|behind) (?:the|most|all|our|those)",
+    r"(?:national|regional|trust) (?:mean|level|figure|norm)s?",
 )
 TURN = _any(r"but", r"however", r"although", r"though", r"except(?:ing)?", r"apart from", r"other than that")
 """Where a sentence turns from praise to criticism, or back."""
@@ -73,7 +80,8 @@ CHANGE = re.compile(
     r"(?: by| from| to| than)? (?:about )?\d+(?:\.\d+)? ?(?:%|per ?cent|points?)"
     r"|\d+(?:\.\d+)? ?(?:%|per ?cent|points?) "
     r"(?:up|down|more|fewer|less|higher|lower|increase|decrease|rise|fall)(?!\w)"
-    r"|(?:on|than|since|from|against) (?:last|the previous) (?:month|quarter|week|year)",
+    r"|(?:on|than|since|from|against) (?:last|the previous) (?:month|quarter|week|year)"
+    r"|(?<!\w)(?:doubled|trebled|tripled|halved|(?:twice|half|times) as (?:many|much|often))(?!\w)",
     re.IGNORECASE,
 )
 JUDGEMENT = _any(
@@ -94,6 +102,10 @@ JUDGEMENT = _any(
     r"unprofessional",
     r"guilty",
     r"culprits?",
+    r"shame(?:ful|fully|d)?",
+    r"sloppy",
+    r"let (?:\w+ )?down",
+    r"(?:a|the|their|his|her|your|our) mistakes?",
     r"mistreat\w*",
 )
 INSULTS = _any(
@@ -118,13 +130,16 @@ CAUSE = _any(
     r"resulted in",
     r"the reasons? (?:is|was|for)",
     r"explained by",
-    r"which is why",
+    r"(?:is|are|was|were) why",
+    r"stem(?:s|med|ming)? from",
+    r"brought about",
 )
 ACTION = _any(
     r"(?:we|the team|staff|the ward|the service) (?:have|has) (?:already )?"
     r"(?:changed|introduced|started|stopped|put|begun|arranged|trained|hired|fixed|decided)",
     r"(?:we|the team|staff) will",
     r"action (?:has been )?taken",
+    r"(?:was|were|has been|have been) (?:changed|introduced|put in place|hired|fixed)",
     r"as you asked",
 )
 EXHORTATION = _any(
@@ -139,6 +154,8 @@ EXHORTATION = _any(
     r"keep it up",
     r"remember to",
     r"please",
+    r"let(?:['\u2019]s| us)",
+    r"we (?:should|need to|have to)",
 )
 VERDICT_ON_CHANCE = _any(
     r"improv(?:e|ed|es|ing|ement|ements)",
@@ -147,7 +164,9 @@ VERDICT_ON_CHANCE = _any(
     r"declin\w*",
     r"well done",
     r"congratulat\w*",
-    r"(?:great|good|excellent) (?:job|work|result|month)",
+    r"(?:great|good|excellent|bad|terrible|awful) (?:job|work|result|month|week|quarter)",
+    r"sadly",
+    r"unfortunately",
     r"excellent",
     r"outstanding",
     r"worr(?:y|ying|ied|ies)",
@@ -169,8 +188,8 @@ SINGLING_ROLE = _any(
 _NUMBER_WORDS = "one|two|three|four|five|six|seven|[1-7]"
 _HEARD = "person|people|patients?|comments?|responses?|famil(?:y|ies)|carers?|voices?|mentions?|women|men|relatives?"
 SMALL_COUNT = re.compile(
-    rf"(?<![\w.,])(?:(?:{_NUMBER_WORDS}) (?:\w+ )?(?:of (?:the|our|these) )?(?:{_HEARD})|only (?:{_NUMBER_WORDS}))"
-    r"(?!\w)",
+    rf"(?<![\w.,])(?:(?:{_NUMBER_WORDS}) (?:\w+ )?(?:of (?:the|our|these) )?(?:{_HEARD})|only (?:{_NUMBER_WORDS})|"
+    r"a couple of)(?!\w)",
     re.IGNORECASE,
 )
 
@@ -268,7 +287,7 @@ _SUBJECT_ENDINGS = ("ing", "tion", "ment", "ness", "ity", "ance", "ence", "ly")
 _NAME_BEFORE_VERB = re.compile(
     r"(?:^|[.!?:;\n\u2026\"\u201c(-]\s*)([^\W\d_][\w'\u2019-]+),? "
     r"(?:was|is|were|are|has|had|have|who|went|made|makes|helped|helps|listened|listens|explained|explains|took|takes|"
-    r"came|gave|gives|did|does|did?n't|always|really|treated|looked|kept|saw|told|said|spoke|called|never|"
+    r"came|gave|gives|left|joined|retired|stayed|brought|wrote|asked|worked|rang|did|does|did?n't|always|really|treated|looked|kept|saw|told|said|spoke|called|never|"
     r"(?:and|&) [A-Z]\w+)(?!\w)"
 )
 _WORD = re.compile(r"[^\W\d_][\w'\u2019&-]*")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,9 +9,10 @@ import pytest
 from services.learning import checker, language, quotes, rendering
 from services.learning.catalogue import TeamIdentity
 from services.learning.quotes import Candidate
-from shared.summaries import Amount, ChannelHeard, LearningSummary, Quote, ThemeShare
+from shared.summaries import Amount, ChannelHeard, ChartStep, Commitment, LearningSummary, Quote, ThemeShare
 from tests.unit.learning_samples import MANNER, NAMES, OTHER, TEAM, page
 
+TABLE = Path(__file__).parent / "data" / "planted_violations.tsv"
 SHARE = Amount(size="share", percent=20)
 
 
@@ -27,103 +30,49 @@ def test_an_honest_page_passes() -> None:
     assert rules(page()) == set()
 
 
-@pytest.mark.parametrize(
-    ("rule", "sentence"),
-    [
-        ("ranking", "How did we rank this month?"),
-        ("ranking", "What makes us the best?"),
-        ("ranking", "What was the worst shift?"),
-        ("ranking", "How do we reach the top?"),
-        ("ranking", "What keeps us at the bottom?"),
-        ("ranking", "What would lift us in the league table?"),
-        ("ranking", "What does the 90th percentile do?"),
-        ("ranking", "How far is this from the average?"),
-        ("ranking", "What would a higher score take?"),
-        ("comparison", "What do other teams do about this?"),
-        ("comparison", "How are we doing compared with the past?"),
-        ("comparison", "Why do we wait longer than others?"),
-        ("traffic_light", "What made this month red?"),
-        ("traffic_light", "What turns amber into something else?"),
-        ("traffic_light", "How do we stay green?"),
-        ("change_in_figures", "Waiting is up 20% here."),
-        ("change_in_figures", "Praise fell by 13 % here."),
-        ("change_in_figures", "There were 20% more wishes."),
-        ("change_in_figures", "It was quieter than last month."),
-        ("judgement", "Someone should have called."),
-        ("judgement", "We failed to call back."),
-        ("judgement", "Staff could have explained."),
-        ("judgement", "Food was poor."),
-        ("judgement", "The wait was unacceptable."),
-        ("judgement", "It was careless."),
-        ("judgement", "The care was negligent."),
-        ("judgement", "Who is to blame for it?"),
-        ("judgement", "Whose fault was it?"),
-        ("judgement", "Staff were rude."),
-        ("invented_cause", "People waited because of winter."),
-        ("invented_cause", "Delays were due to sickness."),
-        ("invented_cause", "Delays were caused by new shifts."),
-        ("invented_cause", "Waits led to complaints."),
-        ("invented_cause", "It went well thanks to new chairs."),
-        ("invented_action", "We have introduced a new form."),
-        ("invented_action", "The team has changed the rota."),
-        ("invented_action", "Staff will call back."),
-        ("exhortation", "Everyone must answer the phone."),
-        ("exhortation", "Staff should smile."),
-        ("exhortation", "Make sure people are told."),
-        ("exhortation", "Let us try harder."),
-        ("verdict_on_chance", "This is an improvement."),
-        ("verdict_on_chance", "Things are getting worse."),
-        ("verdict_on_chance", "Well done, all."),
-        ("verdict_on_chance", "This is worrying."),
-        ("verdict_on_chance", "A disappointing month."),
-        ("name", "What did Asha do on that day?"),
-        ("name", "What did nurse asha do?"),
-        ("name", "How can Dr. Okafor help?"),
-        ("singling_role", "What does the ward manager think?"),
-        ("singling_role", "How can the matron help?"),
-        ("contact_or_placeholder", "What did [name] do?"),
-        ("contact_or_placeholder", "How do people reach ward@example.org?"),
-        ("other_team", f"What does the {OTHER.name} do?"),
-        ("small_count", "Why did 3 people write this?"),
-        ("small_count", "What did three people see?"),
-        ("small_count", "What did only one see?"),
-        ("small_count", "What lies behind the 5 doors?"),
-        ("number_not_in_payload", "What did 45 people see?"),
-        ("number_not_in_payload", "What about the 12.5 hours?"),
-    ],
-)
-def test_planted_prose_is_found(rule: str, sentence: str) -> None:
-    assert rule in rules(changed(questions=(sentence,)))
+PLANTED = [tuple(row.split("\t")) for row in TABLE.read_text(encoding="utf-8").splitlines()[1:]]
+"""Rule, place, text: one violation a row."""
+
+
+def planted_at(place: str, text: str) -> LearningSummary:
+    """A page that holds the text there, rendered anew."""
+    if place == "quote":
+        return changed(told=(Quote(text=text),))
+    if place == "reason":
+        step = ChartStep(period=date(2026, 5, 1), kind="rebase", reason=text)
+        return changed(pattern=page().pattern.model_copy(update={"steps": (step,)}))
+    if place in {"because", "role"}:
+        made: dict[str, Any] = {"theme": "T", "label": "waits", "state": "cannot_change", "since": date(2026, 5, 1)}
+        return changed(commitments=(Commitment(**made, **{place: text}),))
+    return changed(questions=(text,))
+
+
+def test_a_hundred_violations_are_planted_of_every_rule_on_words() -> None:
+    assert len(PLANTED) >= 100
+    assert {rule for rule, _, _ in PLANTED} >= {rule for rule, _ in checker._PROSE}
+
+
+@pytest.mark.parametrize(("rule", "place", "text"), PLANTED)
+def test_a_planted_violation_is_found(rule: str, place: str, text: str) -> None:
+    assert rule in rules(planted_at(place, text))
+
+
+@pytest.mark.parametrize("text", [text for _, place, text in PLANTED if place == "quote"])
+def test_a_quote_that_gives_someone_away_is_never_chosen(text: str) -> None:
+    assert page(voices=[Candidate("1", text, 1, (MANNER,))]).quotes == ()
 
 
 @pytest.mark.parametrize(
-    ("rule", "quote"),
+    ("place", "text"),
     [
-        ("name", "We met Asha on the ward and were glad."),
-        ("name", "Asha was kind to us that night."),
-        ("name", "The care was good. Asha and Tom helped me."),
-        ("name", "Thank you sister mary for your time."),
-        ("name", "I saw dr. okafor, who listened to me."),
-        ("contact_or_placeholder", "[name] was kind to us that night."),
-        ("contact_or_placeholder", "Call me on 07700 900123 about it."),
-        ("contact_or_placeholder", "Write to me at me@example.org please."),
-        ("age", "My 4 year old was so scared there."),
-        ("age", "She is aged 97 and was alone."),
-        ("singling_role", "I think the ward manager was not kind."),
-        ("singling_role", "We want to thank the matron so much."),
-        ("date_and_place", "On 3 May in Harbour the lift fell."),
-        ("date_and_place", "Bay 4 on Christmas was cold and dark."),
-        ("date_and_place", "We came to ward 12 last night, it was full."),
-        ("team_named", f"I think the {OTHER.name.lower()} would do it in another way."),
-        ("unprintable", "The nurses were\u202e kind to us all."),
-        ("unprintable", "The nurses were\x1b[31m kind to us all."),
+        ("because", "the building has one lift"),
+        ("because", "of the fire rules for old buildings"),
+        ("role", "estates lead"),
+        ("reason", "A second triage room"),
     ],
 )
-def test_a_quote_that_gives_someone_away_is_found_and_never_chosen(rule: str, quote: str) -> None:
-    voices = [Candidate("1", quote, 1, (MANNER,))]
-
-    assert rule in rules(changed(told=(Quote(text=quote),)))
-    assert page(voices=voices).quotes == ()
+def test_what_a_team_may_write(place: str, text: str) -> None:
+    assert rules(planted_at(place, text)) == set()
 
 
 @pytest.mark.parametrize(
