@@ -10,7 +10,7 @@ unexport VIRTUAL_ENV
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format lint types test test-unit test-integration test-real demo up bench train training-data requirements
+.PHONY: help setup format lint types test test-unit test-integration test-real chaos demo up bench train training-data requirements
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -63,7 +63,14 @@ test-integration: .venv/.dev ## Integration tests on the embedded stack
 
 test-real: .venv/.dev ## The same integration tests on Apache Kafka, MinIO and PostgreSQL
 	$(BIN)/python -m tests.servers prepare
-	HEED_TEST_STAGE=real $(BIN)/pytest tests/integration
+	HEED_TEST_STAGE=real $(BIN)/pytest tests/integration tests/chaos
+
+# SEED=n for other faults at other moments.
+SEED ?= 1
+chaos: .venv/.dev ## Kill everything at random moments, for half an hour; nothing may be lost, doubled or leaked
+	$(BIN)/python -m tests.servers prepare
+	$(BIN)/python -m tests.chaos --stage real --rounds 20 --submissions 3200 --seed $(SEED)
+	$(BIN)/python -m tests.chaos --stage embedded --rounds 6 --submissions 600 --seed $(SEED)
 
 demo: .venv/.trial ## The whole pipeline on the bundled sample; ends with a team's page
 	@$(BIN)/heed demo --once

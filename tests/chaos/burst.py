@@ -22,7 +22,7 @@ from shared.cloudevents import encode
 from shared.events import FeedbackSubmitted, feedback_id
 from tests.chaos.ledger import Item, Ledger, Version
 from tests.chaos.plan import BURST
-from tests.chaos.submissions import content
+from tests.chaos.submissions import Content, content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,14 @@ AGAIN = 0.2
 """Seconds before what was not answered is sent again."""
 
 _NO_PERSON = Pseudonyms(b"no submitter is named, so nothing is hashed")
+
+
+def version_of(text: Content, integration: str, number: int) -> Version:
+    """What a text becomes as that version of its feedback."""
+    read = read_submission(json.dumps(text.body).encode(), NOW)
+    made = prepare(read, Integration(integration, (), NOW), _NO_PERSON, NOW)
+    event = FeedbackSubmitted.model_validate_json(made.event).model_copy(update={"version": number})
+    return Version(text.body, event, text.sentence)
 
 
 class Lane:
@@ -89,10 +97,7 @@ class Lane:
     def _write(self, item: Item, number: int) -> Version:
         """Put a version into the ledger before it is sent."""
         text = content(next(self._ledger.texts), item.source_id, self._chance)
-        read = read_submission(json.dumps(text.body).encode(), NOW)
-        made = prepare(read, Integration(self._integration, (), NOW), _NO_PERSON, NOW)
-        event = FeedbackSubmitted.model_validate_json(made.event).model_copy(update={"version": number})
-        item.sent[number] = Version(text.body, event, text.sentence)
+        item.sent[number] = version_of(text, self._integration, number)
         return item.sent[number]
 
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import runpy
 import sys
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
-import shared.member
+from services.learning import counting, store
 from shared.consumer import BatchConsumer
 from shared.member import GroupMember
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from services.learning.readings import CounterKey
     from shared.member import Batch
 
 IN_HAND = 0.4
@@ -37,17 +37,17 @@ def nothing() -> None:
 
 def ack_first() -> None:
     """FastStream's default: offsets are committed behind the handler's back, as soon as records are polled."""
+    subscriber = KafkaBroker.subscriber
 
-    class AckingFirst(KafkaBroker):
-        def subscriber(self, *topics: str, **options: Any) -> Any:
-            return super().subscriber(*topics, **options, auto_commit_interval_ms=50)
+    def acking_first(self: KafkaBroker, *topics: str, **options: Any) -> object:
+        given = {**options, "ack_policy": AckPolicy.ACK_FIRST, "auto_commit_interval_ms": 50}
+        return subscriber(self, *topics, **given)
 
     async def no_commit(_self: GroupMember, _kafka: AIOKafkaConsumer, _batch: Batch) -> None:
         """The policy sees to it."""
 
-    shared.member.AckPolicy = SimpleNamespace(MANUAL=AckPolicy.ACK_FIRST)  # type: ignore[misc, assignment]
-    shared.member.KafkaBroker = AckingFirst  # type: ignore[misc]
-    GroupMember._commit = no_commit  # type: ignore[method-assign]
+    _plant(KafkaBroker, "subscriber", acking_first)
+    _plant(GroupMember, "_commit", no_commit)
 
 
 def commit_before_effect() -> None:
@@ -60,20 +60,18 @@ def commit_before_effect() -> None:
         await self._commit(kafka, batch)
         await handle(self, kafka, consumer, batch)
 
-    GroupMember._handle = committing_first  # type: ignore[method-assign]
+    _plant(GroupMember, "_handle", committing_first)
 
 
 def counted_twice() -> None:
     """A counter is added to once more."""
-    from services.learning import store
+    once = counting.recount
 
-    once = store.recount
-
-    async def twice(connection: AsyncConnection, change: Mapping[Any, int]) -> None:
+    async def twice(connection: AsyncConnection, change: Mapping[CounterKey, int]) -> None:
         await once(connection, change)
         await once(connection, change)
 
-    store.recount = twice
+    _plant(store, "recount", twice)
 
 
 BUGS: Mapping[str, Callable[[], None]] = {
@@ -89,6 +87,11 @@ def launching(bug: str) -> Callable[[str], Sequence[str]]:
     return lambda service: ["-m", "tests.chaos.mutants", bug, service]
 
 
+def _plant(where: object, name: str, what: object) -> None:
+    assert hasattr(where, name), f"nothing to plant a bug in: {name}"
+    setattr(where, name, what)
+
+
 def _slow() -> None:
     handle = BatchConsumer.handle
 
@@ -96,7 +99,7 @@ def _slow() -> None:
         await asyncio.sleep(IN_HAND)
         await handle(self, records)
 
-    BatchConsumer.handle = slowly  # type: ignore[method-assign]
+    _plant(BatchConsumer, "handle", slowly)
 
 
 if __name__ == "__main__":
