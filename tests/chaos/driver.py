@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
@@ -32,6 +32,9 @@ GATEWAY_LANES = 3
 
 TIMEOUT = httpx.Timeout(10.0, connect=2.0)
 """Of a request: shorter than the longest pause, so that clients lose answers."""
+
+PRODUCER_STOP_LIMIT = 10.0
+"""Seconds."""
 
 SHOWN = 40
 """Findings told one by one."""
@@ -93,12 +96,18 @@ async def _lanes(house: House, ledger: Ledger, seed: int, stack: AsyncExitStack)
     ]
     access = house.access()
     if not access.embedded:
-        producer = await stack.enter_async_context(
-            AIOKafkaProducer(bootstrap_servers=access.bootstrap, acks="all", enable_idempotence=True)
-        )
+        producer = AIOKafkaProducer(bootstrap_servers=access.bootstrap, acks="all", enable_idempotence=True)
+        await producer.start()
+        stack.push_async_callback(_stopped, producer)
         topic = access.prefix + FEEDBACK_SUBMITTED.name
         lanes.append(TopicLane("topic", ledger, Random(f"{seed}-topic"), producer, topic))  # noqa: S311
     return lanes
+
+
+async def _stopped(producer: AIOKafkaProducer) -> None:
+    """It would wait for minutes for a broker that does not come back."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(producer.stop(), PRODUCER_STOP_LIMIT)
 
 
 async def _round(house: House, lanes: list[Lane], each: Round, patience: float) -> None:

@@ -81,7 +81,7 @@ class Plan:
 
     seed: int
     rounds: tuple[Round, ...]
-    patience: float = 120.0
+    patience: float = 240.0
 
 
 def planned(targets: Mapping[str, Sequence[Kind]], rounds: int, submissions: int, seed: int) -> Plan:

@@ -28,6 +28,9 @@ _HERE = Path(__file__).parent
 _POM = _HERE / "pom.xml"
 _HEAP = "-Xmx384m"
 _ATTEMPTS = 3
+START_LIMIT = 180.0
+"""Seconds. It takes three on an idle machine, and a minute on one that has ten other things to do."""
+
 _ACCOUNTS = ("heed-gateway", "heed-analysis", "heed-learning", "newcomer")
 _PORTS = re.compile(
     r"^advertised\.listeners=PLAINTEXT://127\.0\.0\.1:(\d+),GUARDED://127\.0\.0\.1:(\d+)$", re.MULTILINE
@@ -139,4 +142,4 @@ def _running(
     async def up() -> bool:
         return await listens(port) and await listens(guarded)
 
-    return running(replace(command, port=port), up)
+    return running(replace(command, port=port), up, START_LIMIT)
