@@ -88,6 +88,10 @@ def compose(
     readable = described and not mixed
     charts = patterns.patterns(line, rebases=records.rebases, targets=records.targets) if readable else []
     chosen = choice.choose(table, charts) if described else ()
+    praised = any(each.tone == "valued" and each.told for each in chosen)
+    earlier = {} if praised else _earlier_praise(line, kind)
+    if earlier:
+        chosen = chosen[: choice.THEMES_SHOWN - 1]
     content: dict[str, Any] = {
         "team_id": team.id,
         "team_name": team.name,
@@ -108,9 +112,7 @@ def compose(
     if described:
         voices = [] if mixed else quotes.usable(candidates, team_names, allowed)
         content |= _described(table, chosen, voices, period)
-    if not content.get("valued"):
-        content |= _earlier_praise(line, kind)
-    return _fitted(LearningSummary(**content))
+    return _fitted(LearningSummary(**{**content, **earlier}))
 
 
 def _fitted(summary: LearningSummary) -> LearningSummary:
@@ -212,7 +214,8 @@ def _earlier_praise(line: Timeline, kind: PeriodKind) -> dict[str, Any]:
     best = next(iter(choice.choose(summed, ())), None)
     if read < MINIMUM_RESPONSES or best is None:
         return {}
-    return {"valued": (_share(best, summed),), "valued_earlier": True}
+    # A quote of this period would pass for one of that quarter.
+    return {"valued": (_share(best, summed),), "valued_earlier": True, "valued_quote": None}
 
 
 def _pattern(line: Timeline, chosen: Sequence[Chosen], steps: Sequence[Any], kind: PeriodKind) -> Pattern:

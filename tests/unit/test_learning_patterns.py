@@ -262,6 +262,14 @@ def test_praise_of_the_quarter_before_is_told_where_this_month_has_none() -> Non
     assert "here is last quarter's." in summary.text
 
 
+def test_earlier_praise_takes_one_of_the_three_lines() -> None:
+    wishes = dict.fromkeys([WAITING, LISTENING, "Parking", "Food & drink provision & facilities"], 20)
+    summary = checked(story([*STEADY, counts(100, theme_negative=wishes)]))
+
+    assert (len(summary.valued), len(summary.better)) == (1, 2)
+    assert summary.valued_quote is None
+
+
 def test_a_page_of_few_tells_the_praise_of_the_quarter_before() -> None:
     summary = checked(story([*STEADY, table(0, n=5, praise=3)]))
 
