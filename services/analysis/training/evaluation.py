@@ -129,8 +129,8 @@ def pool_parts(parts: Sequence[HeldOut]) -> HeldOut:
 
 
 def name_predictions(network: Network, material: Material, texts: Sequence[str]) -> list[list[NameToken]]:
-    """Words with their P(name), as `Encoder.run` gives them."""
-    items = material.tokeniser(texts, ["nonspecific"] * len(texts))
+    """Words of the normalised texts with their P(name), as `Encoder.run` gives them."""
+    items = material.tokeniser([normalise(text).text for text in texts], ["nonspecific"] * len(texts))
     said: list[list[NameToken]] = [[] for _ in items]
     for batch in token_batches([len(item.ids) for item in items], 2048):
         probabilities = name_probabilities(network, pad([items[index] for index in batch]))
