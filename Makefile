@@ -61,7 +61,7 @@ test-unit: .venv/.dev ## The fast ones only
 test-integration: .venv/.dev ## Integration tests on the embedded stack
 	$(BIN)/pytest -n 2 --dist loadscope tests/integration
 
-test-real: .venv/.dev ## The same integration tests on Apache Kafka, MinIO and PostgreSQL
+test-real: .venv/.dev ## The same integration tests, and a short chaos run, on Apache Kafka, MinIO and PostgreSQL
 	$(BIN)/python -m tests.servers prepare
 	HEED_TEST_STAGE=real $(BIN)/pytest tests/integration tests/chaos
 
