@@ -90,8 +90,8 @@ def compose(
     chosen = choice.choose(table, charts) if described else ()
     praised = any(each.tone == "valued" and each.told for each in chosen)
     earlier = {} if praised else _earlier_praise(line, kind)
-    if earlier:
-        chosen = chosen[: choice.THEMES_SHOWN - 1]
+    if earlier and sum(each.told for each in chosen) == choice.THEMES_SHOWN:
+        chosen = chosen[:-1]
     content: dict[str, Any] = {
         "team_id": team.id,
         "team_name": team.name,
