@@ -14,8 +14,10 @@ from pydantic import SecretStr
 from deploy.create_topics import create_topics
 from deploy.dead_letters import DeadLetterTopics
 from deploy.sample.feedback import CATALOGUE
+from services.analysis.app import running as running_with_model
 from services.analysis.handlers import SubmittedHandler
 from services.analysis.reader import Reader
+from services.analysis.settings import AnalysisSettings
 from services.gateway.app import running as running_gateway
 from services.gateway.integrations import add_integration
 from services.gateway.settings import GatewaySettings
@@ -99,9 +101,14 @@ async def running_analysis(settings: ServiceSettings, publisher: Publisher) -> A
 
 @asynccontextmanager
 async def running_house(
-    settings: ServiceSettings, publisher: Publisher, gateway_url: str, learning_url: str
+    settings: ServiceSettings,
+    publisher: Publisher,
+    gateway_url: str,
+    learning_url: str,
+    *,
+    real_model: bool = False,
 ) -> AsyncIterator[House]:
-    """Everything at work until the block ends."""
+    """Everything at work until the block ends; with the model's stand-in, or with the model."""
     await create_topics(settings, [TEAM, "unrouted"])
     given = settings.model_dump(exclude_unset=True)
     learning = LearningSettings(
@@ -113,7 +120,11 @@ async def running_house(
     async with AsyncExitStack() as stack:
         reads = await stack.enter_async_context(at_work(running_learning, learning, publisher))
         assert isinstance(reads, LearningRunning)
-        analysis = await stack.enter_async_context(at_work(running_analysis, settings, publisher))
+        analysis = await stack.enter_async_context(
+            at_work(running_with_model, AnalysisSettings(**given), publisher)
+            if real_model
+            else at_work(running_analysis, settings, publisher)
+        )
         takes = await stack.enter_async_context(at_work(running_gateway, gateway, publisher))
         database = engine(gateway_url, "gateway", pool_size=1)
         key = await add_integration(database, "survey", (), datetime.now(UTC))
