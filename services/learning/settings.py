@@ -26,6 +26,12 @@ class LearningSettings(ServiceSettings):
     urgent_within_hours: float = Field(
         8, gt=0, le=8_760, description="Hours within which somebody must take urgent feedback on; then it is overdue."
     )
+    reading_retention_days: float = Field(
+        400, gt=0, description="Days after it happened that redacted words, and urgent items taken on, stay."
+    )
+    correction_retention_days: float = Field(
+        1_095, gt=0, description="Days that the words of a corrected reading stay all the same, to learn from."
+    )
     list_retention_days: float = Field(
         30, gt=0, description="Days that lists of the feedback in a page stay once they are sent."
     )

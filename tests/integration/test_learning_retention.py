@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from services.learning.correcting import CorrectionStore
+from services.learning.corrections import Correction
 from services.learning.retention import Retention
 from services.learning.settings import LearningSettings
-from tests.integration.learning_database import database, rows, url
+from services.learning.urgent import UrgentStore
+from tests.integration.learning_database import counters, database, rows, url
 from tests.integration.test_learning_publishing import Desk, month
-from tests.unit.learning_samples import WAITING
+from tests.integration.test_learning_urgent import flagged, taken_on
+from tests.unit.learning_samples import NOON, WAITING, identifier
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -48,7 +52,7 @@ async def test_lists_that_were_sent_leave_on_time_and_an_audit_row_says_so(
         (later, "forgot lists of ids", 1, later - timedelta(days=30))
     ]
     await Retention(database, settings, lambda: later + timedelta(days=731)).forget()
-    assert await rows(database, "SELECT id FROM audit") == []
+    assert await rows(database, "SELECT id FROM audit WHERE action = 'forgot lists of ids'") == []
 
 
 async def test_what_was_forgotten_changes_nothing_that_follows(
@@ -85,3 +89,45 @@ async def test_the_job_runs_by_itself(database: AsyncEngine, settings: LearningS
             return await rows(database, LISTS) == []
 
         await until(forgotten)
+
+
+async def test_words_leave_on_time_and_their_counts_stay(database: AsyncEngine, settings: LearningSettings) -> None:
+    desk = Desk(database)
+    await desk.take(*month())
+    await desk.publishing.settle()
+    assert desk.published()[-1].valued_quote is not None
+    before = await counters(database)
+
+    assert await Retention(database, settings, lambda: NOON + timedelta(days=400)).forget() == 1  # the list alone
+    later = NOON + timedelta(days=401)
+    assert await Retention(database, settings, lambda: later).forget() == 30
+    await desk.publishing.settle()
+
+    assert await counters(database) == before
+    assert "kind" not in str(await rows(database, "SELECT segments::text FROM reading"))
+    assert desk.published()[-1].quotes == ()
+    assert await rows(database, "SELECT action, number FROM audit ORDER BY id DESC LIMIT 1") == [
+        ("forgot redacted words", 30)
+    ]
+
+
+async def test_corrected_words_stay_longer_to_learn_from(database: AsyncEngine, settings: LearningSettings) -> None:
+    await Desk(database).take(*month())
+    corrections = CorrectionStore(database)
+    await corrections.take([Correction(identifier(3), 1, 1, 4, None, NOON)])
+
+    await Retention(database, settings, lambda: NOON + timedelta(days=1_000)).forget()
+    assert len([example async for example in corrections.examples()]) == 1
+
+    await Retention(database, settings, lambda: NOON + timedelta(days=1_096)).forget()
+    assert [example async for example in corrections.examples()] == []
+
+
+async def test_urgent_items_leave_once_they_were_taken_on(database: AsyncEngine, settings: LearningSettings) -> None:
+    store = UrgentStore(database)
+    await store.flag([flagged(1), flagged(2)])
+    await store.acknowledge([taken_on(1)])
+
+    await Retention(database, settings, lambda: NOON + timedelta(days=500)).forget()
+
+    assert [item.feedback_id for item in await store.items(everything=True)] == [identifier(2)]
