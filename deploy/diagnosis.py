@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx
@@ -15,7 +16,9 @@ from deploy.dead_letters import DeadLetterTopics
 from services.learning.catalogue import CatalogueError, warnings
 from services.learning.catalogue import read as read_catalogue
 from services.learning.pages import PageStore
+from services.learning.settings import LearningSettings
 from services.learning.store import ReadingStore
+from services.learning.urgent import UrgentStore
 from shared.database import engine, transient_faults_told
 from shared.errors import HeedError
 from shared.objects import ObjectStore
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from deploy.connection import Installation
 
 BUCKET_VARIABLES = ("HEED_S3_ENDPOINT", "HEED_S3_ACCESS_KEY", "HEED_S3_SECRET_KEY", "HEED_S3_BUCKET")
+
+URGENT_WITHIN_HOURS = LearningSettings.model_fields["urgent_within_hours"].default
 
 T = TypeVar("T")
 
@@ -58,6 +63,7 @@ async def diagnose(installation: Installation, environment: Mapping[str, str] = 
         ("gateway", lambda: _gateway(installation)),
         ("gateway database", lambda: _database(installation, "gateway")),
         ("learning database", lambda: _database(installation, "learning")),
+        ("urgent feedback", lambda: _urgent(installation, environment)),
         ("unrouted feedback", lambda: _unrouted(installation)),
         ("held summaries", lambda: _held(installation)),
         ("catalogue", lambda: _catalogue(installation)),
@@ -133,6 +139,21 @@ async def _database(installation: Installation, service: str) -> list[Finding]:
     if await _asked(installation, service, migrated):
         return [Finding(check, True, "answers, and its tables are there")]
     return [Finding(check, False, f"has no tables; start the {service} service, which makes them")]
+
+
+async def _urgent(installation: Installation, environment: Mapping[str, str]) -> list[Finding]:
+    told = environment.get("HEED_URGENT_WITHIN_HOURS", "")
+    try:
+        within = timedelta(hours=float(told or URGENT_WITHIN_HOURS))
+    except (ValueError, OverflowError):
+        return [Finding("urgent feedback", False, "HEED_URGENT_WITHIN_HOURS is no number of hours; correct it")]
+    overdue = await _asked(
+        installation, "learning", lambda database: UrgentStore(database).overdue(datetime.now(UTC) - within)
+    )
+    if not overdue:
+        return [Finding("urgent feedback", True, f"none waits longer than {within / timedelta(hours=1):g} hours")]
+    told = f"{overdue} wait longer than {within / timedelta(hours=1):g} hours; see `heed urgent list`"
+    return [Finding("urgent feedback", False, told)]
 
 
 async def _unrouted(installation: Installation) -> list[Finding]:

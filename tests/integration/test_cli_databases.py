@@ -14,8 +14,15 @@ from sqlalchemy import text
 from deploy.cli import heed, run
 from deploy.provision import provision
 from deploy.servers import running_database
+from services.learning.correcting import CorrectionStore
+from services.learning.corrections import Correction
+from services.learning.readings import reading_of
+from services.learning.store import ReadingStore
+from services.learning.urgent import UrgentStore
 from shared.database import engine, migrate
 from shared.summaries import Certainty, Heard, LearningSummary, Pattern
+from tests.integration.test_learning_urgent import flagged, taken_on
+from tests.unit.learning_samples import NOON, analysed, identifier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -128,3 +135,49 @@ async def test_one_teams_pages_as_json(pages: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == "heed: team 'mat' has no summaries; there are some of ed, maternity\n"
     assert await shell("summaries", "--held", "--json", "--data-dir", str(pages)) == 0
     assert "Smith" not in capsys.readouterr().out
+
+
+async def test_urgent_items_are_listed_until_somebody_takes_them_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with installed(tmp_path, "learning") as database:
+        await UrgentStore(database).flag([flagged(1), flagged(2)])
+        await UrgentStore(database).acknowledge([taken_on(2)])
+    there = ("--data-dir", str(tmp_path))
+
+    assert await shell("urgent", "list", "--json", *there) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["feedback_id"], row["role"], row["reasons"]) for row in rows] == [
+        (str(identifier(1)), "Safeguarding lead", ["lexicon:self_harm", "severity"])
+    ]
+    assert await shell("urgent", "list", "--all", *there) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert await shell("urgent", "acknowledge", str(identifier(1)), "--role", "Duty manager", *there) == 2
+    assert "start one with `heed up`" in capsys.readouterr().err
+
+
+async def test_corrected_readings_are_written_as_training_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with installed(tmp_path, "learning") as database:
+        await ReadingStore(database).take([reading_of(analysed(1, text="A long wait."), "ed")])
+        await CorrectionStore(database).take([Correction(identifier(1), 1, 1, 4, (("Waiting", "negative"),), NOON)])
+    output = tmp_path / "corrections.jsonl"
+
+    assert await shell("corrections", "--output", str(output), "--data-dir", str(tmp_path)) == 0
+
+    (row,) = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert (row["text"], row["sentiment"], row["themes"]) == ("A long wait.", 4, ["Waiting"])
+    assert capsys.readouterr().err == "heed: 1 corrected readings\n"
+
+
+async def test_stored_words_are_read_again_by_the_installed_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with installed(tmp_path, "learning") as database:
+        await ReadingStore(database).take([reading_of(analysed(1, text="We waited four hours."), "ed")])
+
+    assert await shell("relearn", "--data-dir", str(tmp_path)) == 0
+    assert capsys.readouterr().out.startswith("1 readings are by heed-minilm-")
+    assert await shell("relearn", "--data-dir", str(tmp_path)) == 0
+    assert capsys.readouterr().out.startswith("0 readings are by heed-minilm-")
