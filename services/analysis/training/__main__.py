@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ from tokenizers import Tokenizer
 
 from services.analysis.encoder import Encoder, TextTokeniser
 from services.analysis.training import card, dataset, evaluation, export
-from services.analysis.training.distillation import Material, Plan, train
+from services.analysis.training.distillation import Material, Plan, kept, train
 from services.analysis.training.fitting import Example
 from services.analysis.training.names import load_pool
 from services.analysis.training.network import base_model_folder
@@ -73,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
     material, cases, counts = load_material(options.data)
     plan = Plan()
     held = [evaluation.Held(fold, options.seed) for fold in options.folds]
-    models = [evaluation.fold_model(material, plan, one, options.work, note=note) for one in held]
+    models = [evaluation.fold_model(material, plan, one, options.work, note) for one in held]
     if options.folds_only:
         return
     gazetteer = material.pool.gazetteer(example.comment.text for example in [*material.feedback, *material.extra])
@@ -83,9 +82,12 @@ def run(options: argparse.Namespace) -> None:
     figures = evaluation.figures(pooled, decisions, names)
     figures["by_fold"] = evaluation.by_fold(parts, decisions.theme_threshold)
     note(json.dumps({key: figures[key] for key in ("decisions", "themes", "names")}, default=str))
-    began = time.monotonic()
-    model = train(material, plan, options.seed, note, models)
-    note(f"trained in {time.monotonic() - began:.0f} s")
+    model = kept(
+        options.work / f"artefact-{options.seed}.pt",
+        material,
+        plan,
+        lambda: train(material, plan, options.seed, note, models),
+    )
     artefact = export.Artefact(VERSION, decisions, MAX_TOKENS, PREFIXES, gazetteer)
     export.export(model, artefact, options.output)
     shown = evaluation.name_figures(Encoder(options.output), cases, material.pool)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
+import torch
 
 from services.analysis.encoder import TextTokeniser, WordModel
 from services.analysis.training.dataset import THEME_NAMES, Comment
@@ -74,9 +76,19 @@ def train(material: Material, plan: Plan, seed: int, note: Note, teachers: Seque
     return Model(Trainer(material.tokeniser, injector, recipe).fit(feedback, extra, note), words)
 
 
-def prefixed(note: Note, prefix: str) -> Note:
-    """The same progress line with something before it."""
-    return lambda text: note(prefix + text)
+def kept(path: Path, material: Material, plan: Plan, make: Callable[[], Model]) -> Model:
+    """A model whose network an earlier run left at `path`; made and left there if none did."""
+    if path.exists():
+        network = Network()
+        network.load_state_dict(torch.load(path, weights_only=True))
+        comments = [example.comment for example in material.feedback]
+        return Model(network.eval(), fit_words(material.tokeniser, comments, plan.word_share))
+    model = make()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    torch.save(model.network.state_dict(), unfinished)
+    unfinished.rename(path)
+    return model
 
 
 def _opinions(material: Material, teachers: Sequence[Model]) -> Predictions:

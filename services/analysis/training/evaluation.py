@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from services.analysis.encoder import Encoder, name_words
@@ -21,13 +20,12 @@ from services.analysis.redaction import NameToken, Redactor
 from services.analysis.training import measures
 from services.analysis.training.baseline import Baseline
 from services.analysis.training.dataset import THEME_NAMES, Comment, NameCase
-from services.analysis.training.distillation import Material, Model, Note, Plan, prefixed, train
+from services.analysis.training.distillation import Material, Model, Note, Plan, kept, train
 from services.analysis.training.export import Decisions
 from services.analysis.training.fitting import Array, Predictions, name_probabilities, predict
 from services.analysis.training.injection import Injector, Tagged
 from services.analysis.training.names import NamePool, load_pool, plain
 from services.analysis.training.network import Network
-from services.analysis.training.words import fit_words
 
 UNTOUCHED_ALLOWED = 0.015
 """The name threshold is the lowest of `CURVE` at which no more than this share of held-out comments is touched.
@@ -64,26 +62,14 @@ class HeldOut:
     """What it says on the same comments as they are (those without a placeholder)."""
 
 
-def fold_model(
-    material: Material, plan: Plan, held: Held, folder: Path, *, note: Note, teachers: Sequence[Model] = ()
-) -> Model:
-    """The model that never saw a fold: read from `folder` if an earlier run left it there, otherwise trained."""
+def fold_model(material: Material, plan: Plan, held: Held, folder: Path, note: Note) -> Model:
+    """The model that never saw a fold."""
     rest = replace(
         material,
         feedback=[example for example in material.feedback if example.comment.fold != held.fold],
         extra=[example for example in material.extra if example.comment.fold != held.fold],
     )
-    path = folder / f"{'student' if teachers else 'teacher'}-{held.fold}-{held.seed}.pt"
-    if path.exists():
-        network = Network()
-        network.load_state_dict(torch.load(path, weights_only=True))
-        comments = [example.comment for example in rest.feedback]
-        return Model(network.eval(), fit_words(material.tokeniser, comments, plan.word_share))
-    model = train(rest, plan, held.seed, prefixed(note, f"{path.stem}, "), teachers)
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.save(model.network.state_dict(), path.with_suffix(".part"))
-    path.with_suffix(".part").rename(path)
-    return model
+    return kept(folder / f"fold-{held.fold}-{held.seed}.pt", rest, plan, lambda: train(rest, plan, held.seed, note))
 
 
 def predict_fold(model: Model, material: Material, fold: int) -> HeldOut:
