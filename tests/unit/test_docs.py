@@ -9,6 +9,7 @@ import pytest
 
 from deploy.cli import COMMANDS
 from shared.settings import ServiceSettings
+from shared.telemetry import Metric
 from shared.topics import TOPICS, Topic
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +30,12 @@ def test_a_topic_stands_in_the_readme_as_the_registry_has_it(topic: Topic) -> No
     keeps += ", restricted" if topic.restricted else ""
     row = [f"`{topic.name}`", event, topic.key, ", ".join(topic.producers), ", ".join(topic.consumers) or "-", keeps]
     assert f"| {' | '.join(row)} |" in README
+
+
+@pytest.mark.parametrize("metric", Metric, ids=lambda metric: metric.value.name)
+def test_a_metric_stands_in_the_deployments_page(metric: Metric) -> None:
+    page = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    assert f"| `{metric.value.name}` | {metric.value.description} |" in page
 
 
 @pytest.mark.parametrize("command", COMMANDS)
