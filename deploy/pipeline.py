@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from services.learning.store import TeamCount, UnroutedGroup
 
 LOOK_AGAIN = 0.3
-"""Seconds between looks at how far the reading is."""
+SOONEST = 0.05
+"""Seconds between looks at how far the reading is: at most, and when it should be at its end."""
 
 SILENCE = 2.0
 """Seconds without progress after which the dead letters are looked at."""
@@ -132,8 +133,10 @@ def _told(followed: Followed) -> Callable[[FeedReport], None]:
 
 async def _settled(stack: Stack, ids: Collection[UUID], followed: Followed) -> int:
     """Wait until every id is read or a dead letter; return how many are dead letters."""
-    read, moved = 0, time.monotonic()
+    started = moved = time.monotonic()
+    read = 0
     while True:
+        looked = time.monotonic()
         now = (await stack.learning.readings.tally(ids)).read
         if now > read:
             read, moved = now, time.monotonic()
@@ -150,7 +153,9 @@ async def _settled(stack: Stack, ids: Collection[UUID], followed: Followed) -> i
                 f"{len(ids) - read} of {len(ids)} accepted pieces of feedback were not read within {PATIENCE:.0f} s; "
                 "they are kept: start again with the same --data-dir, or see its logs"
             )
-        await asyncio.sleep(LOOK_AGAIN)
+        end = moved + (moved - started) * (len(ids) - read) / max(read, 1)
+        cost = time.monotonic() - looked
+        await asyncio.sleep(min(LOOK_AGAIN, max(SOONEST, 5 * cost, end - time.monotonic())))
 
 
 async def _dead_letters(stack: Stack) -> int:

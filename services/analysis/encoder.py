@@ -153,7 +153,7 @@ def assemble(
 
 
 class TextTokeniser:
-    """Turns texts and question types into network inputs; shared by the runtime and the training code."""
+    """Turns texts and question types into network inputs, one thread at a time; the training code uses it too."""
 
     def __init__(self, tokenizer: Tokenizer, prefixes: dict[str, str], max_tokens: int) -> None:
         tokenizer.no_truncation()
@@ -168,22 +168,33 @@ class TextTokeniser:
             kind: list(tokenizer.encode(prefix, add_special_tokens=False).ids) for kind, prefix in prefixes.items()
         }
         self.max_tokens = max_tokens
+        self._measured: dict[str, Encoding] = {}  # of texts that fit in a window: the next call need not look again
 
     def __call__(self, texts: Sequence[str], question_types: Sequence[str]) -> list[TokenisedText]:
         """One `TokenisedText` per text; an unknown question type is read as `nonspecific`."""
         if len(texts) != len(question_types):
             message = f"{len(texts)} texts but {len(question_types)} question types"
             raise ValueError(message)
-        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        encodings = self._encodings(texts)
         fallback = self.prefix_ids["nonspecific"]
         return [
             assemble(text, encoding, self.prefix_ids.get(kind, fallback), self._special, self.max_tokens)
             for text, kind, encoding in zip(texts, question_types, encodings, strict=True)
         ]
 
+    def _encodings(self, texts: Sequence[str]) -> list[Encoding]:
+        known, self._measured = self._measured, {}
+        unknown = [text for text in dict.fromkeys(texts) if text not in known]
+        known.update(zip(unknown, self._tokenizer.encode_batch(unknown, add_special_tokens=False), strict=True))
+        return [known[text] for text in texts]
+
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         """Character span of each token of a text, uncut, for callers that cut long texts into segments."""
-        return [(int(start), int(end)) for start, end in self._tokenizer.encode(text, add_special_tokens=False).offsets]
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        if len(encoding.ids) <= self.max_tokens:
+            self._measured[text] = encoding
+        offsets: list[tuple[int, int]] = encoding.offsets
+        return offsets
 
     def room(self) -> int:
         """How many text tokens fit in the window whatever the question type."""

@@ -5,10 +5,11 @@ The clock runs from the first row until the last page is out, as `heed demo --js
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import uvloop
 
 from deploy.embedded import INTEGRATION, running_stack
 from deploy.feed import numbered
@@ -42,7 +43,7 @@ LIMIT = 300.0
 
 def measure(plan: Plan) -> Report:
     """On the event loop that `heed demo` runs on."""
-    return asyncio.run(_measure(plan))
+    return uvloop.run(_measure(plan))
 
 
 async def _measure(plan: Plan) -> Report:

@@ -112,6 +112,13 @@ def test_several_batches_may_be_under_way(encoder: Encoder, together: list[Encod
         np.testing.assert_allclose(one.theme_probabilities, other.theme_probabilities, atol=1e-5)
 
 
+def test_a_text_whose_length_was_asked_for_is_read_the_same(encoder: Encoder, together: list[Encoded]) -> None:
+    for text in TEXTS:
+        encoder.tokeniser.token_offsets(text)
+    for one, other in zip(together, encoder.run(TEXTS, QUESTIONS), strict=True):
+        assert one.theme_probabilities.tolist() == other.theme_probabilities.tolist()
+
+
 def test_results_come_in_input_order(encoder: Encoder, together: list[Encoded]) -> None:
     turned = encoder.run(TEXTS[::-1], QUESTIONS[::-1])[::-1]
     for one, other in zip(together, turned, strict=True):
