@@ -15,6 +15,7 @@ PARTS = {
     "reader": "reader",
     "topics": "topic_to_topic",
     "pipeline": "whole_pipeline",
+    "summaries": "summaries_10k",
     "peer": "peer",
 }
 """Modules here with `measure(plan)`, in the order in which they are measured, and the main row that each gives."""

@@ -21,6 +21,7 @@ class Plan:
         peer_texts: in one round of the peer, which takes about ten times as long for each.
         latency_seconds: how long half the load is offered.
         profile: whether the whole pipeline runs one more round under the sampler.
+        readings: how many are there when pages are written; each is one row.
     """
 
     rounds: int
@@ -28,6 +29,7 @@ class Plan:
     peer_texts: int
     latency_seconds: float
     profile: bool
+    readings: tuple[int, ...] = (10_000, 100_000, 1_000_000)
 
     def as_json(self) -> str:
         """For `from_json`."""
@@ -36,11 +38,12 @@ class Plan:
     @classmethod
     def from_json(cls, text: str) -> Plan:
         """What `as_json` wrote."""
-        return cls(**json.loads(text))
+        told = json.loads(text)
+        return cls(**{**told, "readings": tuple(told["readings"])})
 
 
 FULL = Plan(rounds=5, texts=4_000, peer_texts=400, latency_seconds=15.0, profile=True)
-QUICK = Plan(rounds=2, texts=200, peer_texts=20, latency_seconds=2.0, profile=True)
+QUICK = Plan(rounds=2, texts=200, peer_texts=20, latency_seconds=2.0, profile=True, readings=(10_000, 100_000))
 """Shows that everything runs; its figures say nothing."""
 
 WARM_UP = 512

@@ -20,6 +20,9 @@ TITLES = {
     "reader": "Reader.read",
     "topic_to_topic": "topic to topic",
     "whole_pipeline": "whole pipeline, HTTP to summary",
+    "summaries_10k": "pages from 10 thousand readings",
+    "summaries_100k": "  100 thousand",
+    "summaries_1m": "  a million",
     "peer": "peer: FastStream + transformers, one by one",
 }
 
@@ -30,6 +33,9 @@ BARS = (
     ("topic_to_topic", "peer", 10.0),
 )
 """Ratios that must be reached; `../shared/design.md`."""
+
+FLAT = 0.2
+"""By how much time and memory for a page may differ between the fewest readings and the most; the same source."""
 
 LATENCY_BAR = ("whole_pipeline", 250.0)
 """p95 from accepted to analysed at half load, in milliseconds; the same source."""
@@ -103,7 +109,23 @@ class Result:
         p95 = next((row.p95_ms for row in self.rows if row.name == name), None)
         if p95 is not None:
             found.append(Bar("accepted to analysed at half load, p95 ms", p95, limit, p95 < limit))
-        return found
+        return found + self._flat()
+
+    def _flat(self) -> list[Bar]:
+        """Pages from the most readings against pages from the fewest."""
+        sizes = [row for row in self.rows if row.name.startswith("summaries_") and row.rounds]
+        if len(sizes) < 2:
+            return []
+        fewest, most = sizes[0], sizes[-1]
+        assert fewest.items_per_second
+        assert most.items_per_second
+        assert fewest.peak_mb
+        assert most.peak_mb
+        ratios = {"time": fewest.items_per_second / most.items_per_second, "memory": most.peak_mb / fewest.peak_mb}
+        return [
+            Bar(f"{what} of a page, most readings / fewest (at most)", ratio, 1 + FLAT, ratio <= 1 + FLAT)
+            for what, ratio in ratios.items()
+        ]
 
 
 @dataclass(frozen=True, slots=True)
