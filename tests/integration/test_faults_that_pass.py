@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from shared.publisher import KafkaPublisher
     from tests.integration.conftest import DatabaseUrl
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 AWAY = float(os.environ.get("HEED_TEST_AWAY", "2"))
 
