@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--logs", type=Path, help="folder that gets the log of every process")
     given = parser.parse_args()
+    logging.disable(logging.ERROR)  # clients of a broker that is being killed have much to say
     on_stage = _on_real if given.stage == "real" else _on_embedded
     result = asyncio.run(on_stage(given))
     sys.stdout.write(json.dumps(result.as_json()) + "\n")
