@@ -174,3 +174,20 @@ async def test_members_that_start_together_count_anew_once(database: AsyncEngine
     assert sorted(await asyncio.gather(count_by(database, "week"), count_by(database, "week"))) == [False, True]
 
     assert await counters(database) == await recount(database)
+
+
+async def test_pages_of_the_old_periods_are_taken_back(database: AsyncEngine) -> None:
+    months = Desk(database, now=datetime(2027, 1, 1, tzinfo=UTC))
+    await months.take(range(12), datetime(2026, 5, 5, tzinfo=UTC))
+    await months.publishing.settle()
+
+    await count_by(database, "quarter")
+    quarters = Desk(database, "quarter", now=datetime(2027, 1, 1, tzinfo=UTC))
+    await quarters.publishing.settle()
+
+    sent = quarters.publisher.on("learning-summaries")
+    assert {(record.key, record.value is None) for record in sent} == {
+        (f"{TEAM}:2026-04-01".encode(), False),
+        (f"{TEAM}:2026-05-01".encode(), True),
+    }
+    assert await quarters.publishing.pending() == 0
