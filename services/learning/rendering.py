@@ -32,7 +32,7 @@ MARKS = {
 }
 """Icons in plain text: a direction, and never a verdict."""
 
-BOX = "_" * 40
+BOX = "_" * 24
 
 
 @dataclass(frozen=True, slots=True)
