@@ -51,7 +51,12 @@ def test_the_answer_has_exactly_the_keys_of_the_contract(
         "direction",
     ]
     latest = answer["points"][-1]
-    assert (latest["date"], latest["value"], latest["rule"], latest["direction"]) == (MONTHS[12], 0.45, "outside", "high")
+    assert (latest["date"], latest["value"], latest["rule"], latest["direction"]) == (
+        MONTHS[12],
+        0.45,
+        "outside",
+        "high",
+    )
     assert (answer["variation_icon"], answer["assurance_icon"]) == ("concern_high", "inconsistent")
     assert answer["sentence"].startswith("The latest point lies above the upper limit.")
 
