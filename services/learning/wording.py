@@ -52,7 +52,7 @@ _CHART_RULES = {
     ("shift", "low"): "Seven points or more in a row lie below the mean",
 }
 _CHART_STATES = {
-    "few_points": "Too few points to tell yet: limits need at least {points}.",
+    "few_points": "Too few to tell yet: limits need at least {points} points.",
     "few_expected": "Too few to tell: longer periods, such as quarters, would show more.",
     "no_reading": "No reading: the latest period is missing, or fewer than 10 responded.",
     "constant": "No variation seen: all points are the same.",

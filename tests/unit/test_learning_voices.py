@@ -22,7 +22,7 @@ def table(n: int = 60, **measures: dict[str, int]) -> dict[str, dict[str, int]]:
 
 
 def test_a_ratio_by_hand() -> None:
-    """10 of 50 responses, 100 of 200 contacts: .2 / .5; variance of its logarithm 1/10 - 1/50 + 1/100 - 1/200 = .085."""
+    """10 of 50 responses, 100 of 200 contacts: .2 / .5; variance of the log 1/10 - 1/50 + 1/100 - 1/200 = .085."""
     found = ratio(10, 50, 100, 200)
 
     assert found.value == pytest.approx(0.4)
