@@ -24,6 +24,7 @@ from shared.summaries import LearningSummary
 from shared.topics import TOPICS
 from tests.doubles import RememberingPublisher, raw
 from tests.integration.learning_database import url
+from tests.integration.test_health import asked
 from tests.unit.learning_samples import CATALOGUE, NOON, WAITING, analysed, identifier
 from tests.waiting import until
 
@@ -125,7 +126,8 @@ async def test_urgent_feedback_that_nobody_took_on_is_a_warning_and_no_fault(url
         await receive(service, flagged)
 
         assert await service.warnings() == ["1 urgent items are overdue; see `heed urgent list`"]
-        assert all((await service.readiness()).values())
+        status, told = await asked(service, "/health/ready")
+        assert (status, told["warnings"]) == (200, ["1 urgent items are overdue; see `heed urgent list`"])
 
         taken_on = UrgentAcknowledged(
             feedback_id=identifier(1), version=1, role="Safeguarding lead", acknowledged_at=NOON
