@@ -1,4 +1,4 @@
-"""The broker of the compose file, on Apache Kafka itself: set up by the image's own code from our configuration."""
+"""The broker of the compose file without its container: set up by the image's own code from our configuration."""
 
 from __future__ import annotations
 
@@ -6,36 +6,21 @@ import asyncio
 import os
 import shlex
 import subprocess
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 from pydantic import SecretStr
 
-from deploy.access import Outcome, grant_access
-from deploy.admin import admin_client
-from deploy.create_topics import Change, create_topics
 from deploy.servers.child import Command, completed, running
 from deploy.servers.ports import free_ports, listens
-from shared.errors import HeedError
 from shared.settings import ServiceSettings
 from tests.servers import kafka
 from tests.unit.deployment_files import ROOT, containers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(
-        os.environ.get("HEED_TEST_STAGE") != "real" or bool(kafka.missing()),
-        reason="needs Apache Kafka: HEED_TEST_STAGE=real, java and mvn",
-    ),
-]
-
-PASSWORDS = {account: f"{account}-quite-a-secret" for account in ("admin", "gateway", "analysis", "learning")}
+    from pathlib import Path
 
 
 class Deployed:
@@ -92,33 +77,14 @@ class Deployed:
         )
 
 
-@pytest.fixture
-async def deployed(tmp_path: Path) -> AsyncIterator[Deployed]:
-    broker = Deployed(await asyncio.to_thread(kafka.prepared), tmp_path)
+@asynccontextmanager
+async def running_deployed_kafka(folder: Path) -> AsyncIterator[Deployed]:
+    """The broker until the block ends; it has no account yet."""
+    broker = Deployed(await asyncio.to_thread(kafka.prepared), folder)
     properties = await broker.set_up()
 
     async def up() -> bool:
         return await listens(broker.clients) and await listens(broker.local)
 
-    async with running(replace(broker.java("kafka.Kafka", properties), port=broker.clients), up):
-        await asyncio.to_thread(broker.give_accounts, PASSWORDS)
+    async with running(replace(broker.java("kafka.Kafka", properties), port=broker.clients), up, patience=240):
         yield broker
-
-
-async def test_accounts_topics_and_rights_come_to_be_as_compose_makes_them(deployed: Deployed) -> None:
-    admin = deployed.account("admin", PASSWORDS["admin"])
-    assert {outcome.change for outcome in await create_topics(admin, ["unrouted"])} == {Change.CREATED}
-    assert {outcome for _, outcome in await grant_access(admin, ["unrouted"])} == {Outcome.GRANTED}
-    for service in ("gateway", "analysis", "learning"):
-        async with admin_client(deployed.account(service, PASSWORDS[service])) as client:
-            assert "feedback-analysed" in await client.list_topics()
-    with pytest.raises(HeedError, match="does not let heed-gateway grant access"):
-        await grant_access(deployed.account("gateway", PASSWORDS["gateway"]), ["unrouted"])
-
-    # A password that was changed in .env is taken over by the next start, and the old one is nobody's.
-    await asyncio.to_thread(deployed.give_accounts, {"gateway": "another-one"})
-    async with admin_client(deployed.account("gateway", "another-one")) as client:
-        assert await client.list_topics()
-    with pytest.raises(HeedError, match="refuses the login of heed-gateway"):
-        async with admin_client(deployed.account("gateway", PASSWORDS["gateway"])):
-            pass
