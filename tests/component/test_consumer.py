@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared import telemetry
 from shared.cloudevents import encode
 from shared.consumer import BatchConsumer, Delivery, GiveBack, Halted
 from shared.errors import InvalidRecord, TransientFault
 from shared.publisher import Record
+from shared.service import Running
 from shared.settings import ServiceSettings
+from shared.telemetry import Metric
 from shared.topics import FEEDBACK_SUBMITTED
 from tests.doubles import RememberingPublisher, consumed, submitted
 
@@ -206,6 +209,38 @@ async def test_the_breaker_keeps_a_bad_topic_out_of_the_dead_letters() -> None:
         await subject.handle(batch(20))
     assert subject.halted
     assert publisher.sent == []
+
+
+async def test_a_breaker_that_has_opened_is_told_by_health_and_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[tuple[Metric, float, object]] = []
+    monkeypatch.setattr(telemetry, "measure", lambda *told: measured.append(told))
+
+    async def effect(_: Sequence[Delivery[FeedbackSubmitted]]) -> None:
+        raise ValueError
+
+    subject = consumer(effect, RememberingPublisher(), ServiceSettings(dead_letter_window=40, dead_letter_share=0.5))
+    service = Running([subject])
+    assert await service.readiness() == {"reads feedback-submitted": True}
+    with pytest.raises(Halted):
+        await subject.handle(batch(20))
+    assert await service.readiness() == {"reads feedback-submitted": False}
+    assert measured == [(Metric.HALTED, 1, {"service": "analysis", "topic": "feedback-submitted"})]
+
+
+@pytest.mark.parametrize(("share", "halts"), [(0.25, True), (0.5, False)])
+async def test_how_many_may_be_bad_is_for_the_operator_to_say(share: float, halts: bool) -> None:
+    async def effect(deliveries: Sequence[Delivery[FeedbackSubmitted]]) -> None:
+        if any(delivery.event.text == SECRET for delivery in deliveries):
+            raise ValueError
+
+    subject = consumer(effect, RememberingPublisher(), ServiceSettings(dead_letter_window=20, dead_letter_share=share))
+    records = batch(20, bad=range(8))
+    if halts:
+        with pytest.raises(Halted):
+            await subject.handle(records)
+    else:
+        await subject.handle(records)
+    assert subject.halted is halts
 
 
 async def test_no_words_reach_the_log(caplog: pytest.LogCaptureFixture) -> None:
