@@ -303,7 +303,7 @@ class Encoder:
         self.known_names = _known_names(folder / "names.txt")
         """The gazetteer: names of many origins in lower case, without those that comments use as words."""
         self._network = _network(folder / "network.xml", threads or os.cpu_count() or 1, precision)
-        self._pool = ThreadPoolExecutor(self._network.streams, thread_name_prefix="network")
+        self._pool = ThreadPoolExecutor(self._network.calls, thread_name_prefix="network")
 
     @property
     def version(self) -> str:

@@ -33,7 +33,12 @@ def computes_bf16() -> bool:
 
 
 class Network:
-    """Compiled for this processor. Any thread may call it; `streams` calls are computed at once, others wait."""
+    """Compiled for this processor. Any thread may call it.
+
+    Attributes:
+        calls: worth making at once: one is computed on each stream, and another waits for it there. Without that one a
+            stream would stand still until a Python thread has the interpreter's lock and can bring the next pass.
+    """
 
     def __init__(self, path: Path, threads: int, precision: str) -> None:
         """Compiles the network, tuned for throughput of whole batches; no cache on disk, no telemetry.
@@ -45,15 +50,16 @@ class Network:
         """
         if precision == "auto":
             precision = "bf16" if computes_bf16() else "f32"
-        self.streams = next(count for count in range(MOST_STREAMS, 0, -1) if threads % count == 0)
+        streams = next(count for count in range(MOST_STREAMS, 0, -1) if threads % count == 0)
+        self.calls = 2 * streams
         options = {
             "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": self.streams,
+            "NUM_STREAMS": streams,
             "INFERENCE_PRECISION_HINT": precision,
         }
         compiled = openvino.Core().compile_model(path, "CPU", options)
         self._requests: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(self.streams):
+        for _ in range(self.calls):
             self._requests.put(compiled.create_infer_request())
 
     def __call__(
@@ -62,7 +68,8 @@ class Network:
         """One pass; the arrays of `OUTPUTS`, each with a row for each text."""
         request = self._requests.get()
         try:
-            request.infer({"input_ids": ids, "attention_mask": mask, "token_type_ids": cases})
+            request.start_async({"input_ids": ids, "attention_mask": mask, "token_type_ids": cases})
+            request.wait()
             return tuple(np.array(request.get_tensor(output).data, dtype=np.float32) for output in OUTPUTS)
         finally:
             self._requests.put(request)
