@@ -26,7 +26,9 @@ from services.analysis.words import words_of
 log = logging.getLogger(__name__)
 
 CHUNK = 256
-"""Texts that the network gets together."""
+SMALL_CHUNK = 64
+"""Texts that the network gets together: many are computed more cheaply, but it waits for the first ones and the last
+ones of a batch to be prepared and finished."""
 
 DECIMALS = 4
 """Of every published probability."""
@@ -151,6 +153,16 @@ class _Prepared:
         return [self.plain.text[start:end] for start, end in self.pieces]
 
 
+def chunk_bounds(count: int) -> Iterator[tuple[int, int]]:
+    """Where chunks of a batch begin and end: small at first and at last, at most `CHUNK` between."""
+    at, size = 0, SMALL_CHUNK
+    while at < count:
+        rest = count - at
+        size = rest if rest < 2 * SMALL_CHUNK else min(size, max(SMALL_CHUNK, rest // 2))
+        yield at, at + size
+        at, size = at + size, min(2 * size, CHUNK)
+
+
 _End = Callable[[], list[Reading | UnreadableText]]
 
 
@@ -189,13 +201,13 @@ class Reader:
         return [result for chunk in self.chunks(batch) for result in chunk]
 
     def chunks(self, batch: Sequence[Submission]) -> Iterator[list[Reading | UnreadableText]]:
-        """The results of `read`, `CHUNK` at a time: the network is at the next chunk while the rules are at this one.
+        """The results of `read`, chunk by chunk: the network is at the next chunk while the rules are at this one.
 
         Not more than two chunks are in hand.
         """
         end: _End | None = None
-        for at in range(0, len(batch), CHUNK):
-            begun = self._begin(batch[at : at + CHUNK])
+        for first, last in chunk_bounds(len(batch)):
+            begun = self._begin(batch[first:last])
             if end is not None:
                 yield end()
             end = begun

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from services.analysis.handlers import SubmittedHandler
-from services.analysis.reader import CHUNK, Reader
+from services.analysis.reader import SMALL_CHUNK, Reader
 from shared.cloudevents import decode, header
 from shared.consumer import BatchConsumer, Delivery
 from shared.errors import InvalidRecord, TransientFault
@@ -197,13 +197,13 @@ async def test_a_chunk_is_published_while_the_next_is_read(
 
     class SlowAtLast(FakeEncoder):
         def run(self, texts: Sequence[str], question_types: Sequence[str]) -> list[FakeEncoded]:
-            assert len(texts) == CHUNK or let_go.wait(10)
+            assert len(texts) == SMALL_CHUNK or let_go.wait(10)
             return super().run(texts, question_types)
 
-    events = [submitted(n, f"comment {n}") for n in range(CHUNK + 3)]
+    events = [submitted(n, f"comment {n}") for n in range(3 * SMALL_CHUNK)]
     reading = asyncio.create_task(handler(publisher, worker, SlowAtLast()).on_feedback_submitted(deliveries(*events)))
     try:
-        await until(lambda: len(publisher.sent) == CHUNK)
+        await until(lambda: len(publisher.sent) == SMALL_CHUNK)
         assert not reading.done()
     finally:
         let_go.set()

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from services.analysis.reader import CHUNK, Reader, Reading, Submission, UnreadableText
+from services.analysis.reader import CHUNK, SMALL_CHUNK, Reader, Reading, Submission, UnreadableText, chunk_bounds
 from tests.analysis_doubles import FakeEncoded, FakeEncoder, read
 
 BAD_INPUT = [
@@ -53,13 +55,13 @@ def test_only_the_text_that_crashes_the_model_is_unreadable(crashing: list[int])
 
 def test_a_long_batch_goes_to_the_network_in_chunks_and_comes_in_order() -> None:
     encoder = FakeEncoder(crash="boom")
-    number = CHUNK * 2 + 3
-    batch = [Submission(str(n), "boom" if n == CHUNK + 1 else f"comment {n}") for n in range(number)]
+    number, culprit = CHUNK * 4, CHUNK + 1
+    batch = [Submission(str(n), "boom" if n == culprit else f"comment {n}") for n in range(number)]
     chunks = list(Reader(encoder).chunks(batch))
-    assert [len(chunk) for chunk in chunks] == [CHUNK, CHUNK, 3]
+    assert [len(chunk) for chunk in chunks] == [64, 128, 256, 256, 160, 80, 80]
     results = [result for chunk in chunks for result in chunk]
     assert [result.id for result in results] == [str(n) for n in range(number)]
-    assert [n for n, result in enumerate(results) if isinstance(result, UnreadableText)] == [CHUNK + 1]
+    assert [n for n, result in enumerate(results) if isinstance(result, UnreadableText)] == [culprit]
 
 
 def test_the_network_is_at_the_next_chunk_while_the_rules_are_at_one() -> None:
@@ -72,7 +74,15 @@ def test_the_network_is_at_the_next_chunk_while_the_rules_are_at_one() -> None:
 
     chunks = Reader(Noting()).chunks([Submission(str(n), f"comment {n}") for n in range(CHUNK * 3)])
     next(chunks)
-    assert begun == [CHUNK, CHUNK]
+    assert begun == [SMALL_CHUNK, 2 * SMALL_CHUNK]
+
+
+@given(st.integers(0, 5_000))
+def test_chunks_follow_on_one_another_to_the_end(count: int) -> None:
+    bounds = list(chunk_bounds(count))
+    assert [first for first, _ in bounds] == [0, *(last for _, last in bounds)][: len(bounds)]
+    assert (bounds[-1][1] if bounds else 0) == count
+    assert all(0 < last - first <= CHUNK for first, last in bounds)
 
 
 def test_a_value_that_is_no_number_makes_a_text_unreadable() -> None:
