@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from services.analysis.encoder import Encoder, TextTokeniser
 from services.analysis.training import card, dataset, evaluation, export
-from services.analysis.training.distillation import Material, Plan, kept, train
+from services.analysis.training.distillation import Material, Plan, kept, raised, train
 from services.analysis.training.fitting import Example
 from services.analysis.training.names import load_pool
 from services.analysis.training.network import base_model_folder
@@ -76,11 +76,15 @@ def run(options: argparse.Namespace) -> None:
     if options.folds_only:
         return
     gazetteer = material.pool.gazetteer(example.comment.text for example in [*material.feedback, *material.extra])
-    parts = [evaluation.predict_fold(model, material, one.fold) for model, one in zip(models, held, strict=True)]
+    comments = [example.comment for example in material.feedback]
+    parts = [
+        evaluation.predict_fold(raised(model, comments, plan.prior_weight), material, one.fold)
+        for model, one in zip(models, held, strict=True)
+    ]
     pooled, names = evaluation.pool_parts(parts), frozenset(gazetteer)
     decisions = evaluation.decide(pooled, names)
     figures = evaluation.figures(pooled, decisions, names)
-    figures["by_fold"] = evaluation.by_fold(parts, decisions.theme_threshold)
+    figures["by_fold"] = evaluation.by_fold(parts, decisions.theme_thresholds)
     note(json.dumps({key: figures[key] for key in ("decisions", "themes", "names")}, default=str))
     model = kept(
         options.work / f"artefact-{options.seed}.pt",
@@ -89,7 +93,7 @@ def run(options: argparse.Namespace) -> None:
         lambda: train(material, plan, options.seed, note, models),
     )
     artefact = export.Artefact(VERSION, decisions, MAX_TOKENS, PREFIXES, gazetteer)
-    export.export(model, artefact, options.output)
+    export.export(raised(model, comments, plan.prior_weight), artefact, options.output)
     shown = evaluation.name_figures(Encoder(options.output), cases, material.pool)
     card.write(card.Card(VERSION, plan, counts, options.folds, figures, shown, options.seed), options.output)
 

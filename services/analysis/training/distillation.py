@@ -7,6 +7,7 @@ these.
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from services.analysis.training.dataset import THEME_NAMES, Comment
 from services.analysis.training.fitting import Array, Example, Predictions, Recipe, Soft, Trainer, graded, predict
 from services.analysis.training.injection import Injector
 from services.analysis.training.names import NamePool
-from services.analysis.training.network import Network
+from services.analysis.training.network import SENTIMENTS, Network
 from services.analysis.training.words import fit_words
 
 Note = Callable[[str], None]
@@ -34,6 +35,8 @@ class Plan:
     """Weight of the word model beside the network."""
     soft_share: float = 0.6
     """Weight of the teachers against the labels, on labelled comments."""
+    prior_weight: float = 0.3
+    """How far the odds of a rare class of sentiment are raised: 0 as learnt, 1 as if all classes were as frequent."""
     recipe: Recipe = field(default_factory=Recipe)
 
 
@@ -74,6 +77,22 @@ def train(material: Material, plan: Plan, seed: int, note: Note, teachers: Seque
     recipe = replace(plan.recipe, seed=seed)
     injector = Injector(material.pool, random.Random(f"names {seed}"))
     return Model(Trainer(material.tokeniser, injector, recipe).fit(feedback, extra, note), words)
+
+
+def raised(model: Model, comments: Sequence[Comment], weight: float) -> Model:
+    """A model whose sentiment leans less towards the classes that are frequent in `comments`.
+
+    Log odds are shifted by -weight * log(share of the class) (logit adjustment; Menon et al., ICLR 2021), in the
+    network and in the word model.
+    """
+    seen = np.bincount([one.sentiment for one in comments if one.sentiment is not None], minlength=SENTIMENTS)
+    shift = (-weight * np.log(seen / seen.sum())).astype(np.float32)
+    network = copy.deepcopy(model.network)
+    with torch.no_grad():
+        network.heads["sentiment"].bias += torch.from_numpy(shift)
+    bias = model.words.bias.copy()
+    bias[-SENTIMENTS:] += shift
+    return Model(network, replace(model.words, bias=bias))
 
 
 def kept(path: Path, material: Material, plan: Plan, make: Callable[[], Model]) -> Model:

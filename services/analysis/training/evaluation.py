@@ -27,7 +27,7 @@ from services.analysis.training.injection import Injector, Tagged
 from services.analysis.training.names import NamePool, load_pool, plain
 from services.analysis.training.network import Network
 
-UNTOUCHED_ALLOWED = 0.015
+UNTOUCHED_ALLOWED = 0.01
 """The name threshold is the lowest of `CURVE` at which no more than this share of held-out comments is touched.
 
 Held-out comments may hold real names that the annotators missed: this is an upper bound of over-redaction.
@@ -131,13 +131,13 @@ def decide(held: HeldOut, known_names: frozenset[str]) -> Decisions:
     touched = {value: measures.touched(Redactor(value, (), known_names), held.untouched) for value in CURVE}
     allowed = [value for value, share in touched.items() if share <= UNTOUCHED_ALLOWED]
     severe = float(np.quantile(held.severity, 1 - SEVERE_SHARE))
-    return Decisions(measures.best_threshold(labels, held.predicted.themes), min(allowed, default=max(CURVE)), severe)
+    return Decisions(measures.best_thresholds(labels, held.predicted.themes), min(allowed, default=max(CURVE)), severe)
 
 
 def figures(held: HeldOut, decisions: Decisions, known_names: frozenset[str]) -> dict[str, Any]:
     """Every held-out figure of the card."""
     labels = measures.theme_matrix(held.feedback)
-    ours = measures.theme_f1(labels, held.predicted.themes >= decisions.theme_threshold)
+    ours = measures.theme_f1(labels, held.predicted.themes >= decisions.theme_thresholds)
     svc = measures.theme_f1(labels, held.svc_themes)
     rows = [row for row, comment in enumerate(held.feedback) if comment.sentiment is not None]
     classes = np.array([held.feedback[row].sentiment for row in rows])
@@ -150,7 +150,7 @@ def figures(held: HeldOut, decisions: Decisions, known_names: frozenset[str]) ->
         "comments": len(held.feedback),
         "decisions": asdict(decisions),
         "themes": {"macro": ours.macro, "micro": ours.micro, "svc_macro": svc.macro, "svc_micro": svc.micro},
-        "fixed_threshold": _at_point_three(labels, held.predicted.themes),
+        "nested": _nested(held, labels),
         "by_theme": [
             {
                 "theme": name,
@@ -180,12 +180,12 @@ def figures(held: HeldOut, decisions: Decisions, known_names: frozenset[str]) ->
     }
 
 
-def by_fold(parts: Sequence[HeldOut], theme_threshold: float) -> list[dict[str, float]]:
+def by_fold(parts: Sequence[HeldOut], thresholds: Array) -> list[dict[str, float]]:
     """The chief figures of each fold alone, to see how far they spread."""
     rows = []
     for part in parts:
         labels = measures.theme_matrix(part.feedback)
-        themes = measures.theme_f1(labels, part.predicted.themes >= theme_threshold)
+        themes = measures.theme_f1(labels, part.predicted.themes >= thresholds)
         rated = [row for row, comment in enumerate(part.feedback) if comment.sentiment is not None]
         classes = np.array([part.feedback[row].sentiment for row in rated])
         sentiment = measures.sentiment_scores(classes, part.predicted.sentiment[rated])
@@ -194,9 +194,16 @@ def by_fold(parts: Sequence[HeldOut], theme_threshold: float) -> list[dict[str, 
     return rows
 
 
-def _at_point_three(labels: NDArray[np.bool_], themes: Array) -> dict[str, float]:
-    """Macro and micro F1 at .3, the threshold that earlier figures were given at."""
-    result = measures.theme_f1(labels, themes >= 0.3)
+def _nested(held: HeldOut, labels: NDArray[np.bool_]) -> dict[str, float]:
+    """Macro and micro F1 where the thresholds of each fold were chosen on the other folds."""
+    folds = np.array([comment.fold for comment in held.feedback])
+    given = np.zeros_like(labels)
+    for fold in np.unique(folds):
+        inside = folds == fold
+        if not inside.all():
+            thresholds = measures.best_thresholds(labels[~inside], held.predicted.themes[~inside])
+            given[inside] = held.predicted.themes[inside] >= thresholds
+    result = measures.theme_f1(labels, given)
     return {"macro": result.macro, "micro": result.micro}
 
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openvino
 import torch
+from numpy.typing import NDArray
 
 from services.analysis.training.dataset import THEME_NAMES
 from services.analysis.training.distillation import Model
@@ -32,7 +34,8 @@ SENTIMENT_LABELS = {
 class Decisions:
     """What the service decides with, chosen on held-out comments."""
 
-    theme_threshold: float
+    theme_thresholds: NDArray[np.float32]
+    """In the order of `THEME_NAMES`."""
     name_threshold: float
     severity_threshold: float
 
@@ -61,7 +64,7 @@ def export(model: Model, artefact: Artefact, folder: Path) -> None:
         "version": artefact.version,
         "theme_names": THEME_NAMES,
         "sentiment_labels": SENTIMENT_LABELS,
-        "theme_thresholds": [round(decisions.theme_threshold, 4)] * len(THEME_NAMES),
+        "theme_thresholds": [round(float(threshold), 4) for threshold in decisions.theme_thresholds],
         "name_threshold": round(decisions.name_threshold, 4),
         "severity_threshold": round(decisions.severity_threshold, 4),
         "max_tokens": artefact.max_tokens,

@@ -48,15 +48,32 @@ def theme_f1(labels: Flags, given: Flags) -> F1:
     return F1(macro, float(f1_score(labels, given, average="micro", zero_division=0)), each, positives)
 
 
-def best_threshold(labels: Flags, probabilities: Array) -> float:
-    """The one threshold with the best mean of macro and micro F1; in steps of .02."""
-    grid = np.arange(0.14, 0.56, 0.02)
+def theme_thresholds(level: float, slope: float, shares: NDArray[np.float64]) -> Array:
+    """One threshold for each theme: `level` for a theme of one comment in twenty, lower for rarer ones.
 
-    def score(threshold: float) -> float:
-        result = theme_f1(labels, probabilities >= threshold)
+    Args:
+        level: the threshold at a share of .05.
+        slope: change of the threshold when the share grows by a factor e.
+        shares: part of the comments that have the theme.
+    """
+    thresholds = level + slope * np.log(np.maximum(shares, 0.001) / 0.05)
+    return np.clip(thresholds, 0.1, 0.6).astype(np.float32)
+
+
+def best_thresholds(labels: Flags, probabilities: Array) -> Array:
+    """The thresholds of two numbers, level and slope, with the best mean of macro and micro F1."""
+    shares = labels.mean(axis=0)
+
+    def score(thresholds: Array) -> float:
+        result = theme_f1(labels, probabilities >= thresholds)
         return result.macro + result.micro
 
-    return float(max(grid, key=score))
+    grid = (
+        theme_thresholds(level, slope, shares)
+        for level in np.arange(0.26, 0.45, 0.02)
+        for slope in np.arange(0, 0.13, 0.01)
+    )
+    return max(grid, key=score)
 
 
 @dataclass(frozen=True, slots=True)
