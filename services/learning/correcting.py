@@ -104,7 +104,7 @@ class CorrectionStore:
             ids = [correction.feedback_id for correction in wanted]
             held = {reading.feedback_id: reading for reading in await locked(connection, ids)}
             kept = await _keep(connection, [correction for correction in wanted if _stands(correction, held)])
-            gone = [held[feedback_id] for feedback_id in sorted(kept) if _is_of(kept[feedback_id], held)]
+            gone = [held[feedback_id] for feedback_id in sorted(kept) if _changes(kept[feedback_id], held)]
             come = [overlaid(reading, kept) for reading in gone]
             if come:
                 await connection.execute(_APPLY, {"rows": _rows(come)})
@@ -134,9 +134,9 @@ def _stands(correction: Correction, held: dict[UUID, Reading]) -> bool:
     return reading is None or (not reading.withdrawn and reading.version <= correction.version)
 
 
-def _is_of(correction: Correction, held: dict[UUID, Reading]) -> bool:
+def _changes(correction: Correction, held: dict[UUID, Reading]) -> bool:
     reading = held.get(correction.feedback_id)
-    return reading is not None and reading.version == correction.version
+    return reading is not None and (reading.version == correction.version or reading.uncorrected is not None)
 
 
 async def _keep(connection: AsyncConnection, corrections: Sequence[Correction]) -> dict[UUID, Correction]:

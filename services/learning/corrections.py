@@ -90,9 +90,12 @@ def _retoned(measures: set[Measure], sentiment: int) -> set[Measure]:
 def overlaid(reading: Reading, corrections: Mapping[UUID, Correction]) -> Reading:
     """The reading as it is to be counted: corrected where there is a correction of this very version."""
     correction = corrections.get(reading.feedback_id)
-    if correction is None or reading.withdrawn or correction.version != reading.version:
+    if correction is None or reading.withdrawn:
         return reading
     as_read = reading.as_read
+    if correction.version != reading.version:
+        # The one kept is of words still to come: none is kept of these any more, whichever arrived first.
+        return replace(reading, measures=as_read, uncorrected=None)
     return replace(reading, measures=corrected(as_read, correction), uncorrected=as_read)
 
 

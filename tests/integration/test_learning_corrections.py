@@ -104,6 +104,16 @@ async def test_a_correction_that_comes_before_its_reading_waits_for_it(database:
     assert await count(database, "theme_negative", WAITING) == 1
 
 
+async def test_a_correction_of_words_to_come_ends_that_of_the_words_before(database: AsyncEngine) -> None:
+    await ReadingStore(database).take([read(1)])
+    await CorrectionStore(database).take([correction()])
+
+    await CorrectionStore(database).take([correction(version=2)])
+
+    assert await count(database, "theme_negative", WAITING) == 0
+    assert await count(database, "theme_positive", MANNER) == 1
+
+
 async def test_an_edit_ends_a_correction(database: AsyncEngine) -> None:
     await ReadingStore(database).take([read(1)])
     await CorrectionStore(database).take([correction()])
@@ -226,6 +236,13 @@ HAPPENINGS = st.lists(
 )
 
 
+ASTRAY = """
+    SELECT feedback_id FROM reading JOIN correction AS c USING (feedback_id)
+    WHERE withdrawn OR c.version < reading.version OR (c.version = reading.version) <> (uncorrected IS NOT NULL)
+"""
+"""Corrections that should be gone or should have been applied, and those that were although they are of other words."""
+
+
 async def happen(database: AsyncEngine, happening: Happening) -> None:
     what, number, version, of = happening
     if what == "read":
@@ -251,7 +268,7 @@ async def happen(database: AsyncEngine, happening: Happening) -> None:
         await ReadingStore(database).take([tombstone(identifier(number))])
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(happenings=HAPPENINGS, data=st.data())
 def test_counters_are_a_recount_whatever_happens_in_whatever_order(
     url: str, happenings: list[Happening], data: st.DataObject
@@ -269,6 +286,7 @@ def test_counters_are_a_recount_whatever_happens_in_whatever_order(
                 if step == relearnt_after:
                     await relearn(made, Reader(FakeEncoder()), silent)
                 assert await counters(made) == await recount(made)
+                assert await rows(made, ASTRAY) == []
             await relearn(made, Reader(FakeEncoder()), silent)
             assert await counters(made) == await recount(made)
             return await rows(made, "SELECT reading::text FROM reading ORDER BY feedback_id"), await counters(made)
