@@ -168,21 +168,24 @@ def _origin(letter: Record) -> str:
 
 
 def _check_pages_sent(observed: Observed, verdict: Verdict) -> None:
-    """The newest record of each page is its newest revision, and no revision follows a later one."""
-    newest: dict[tuple[str, str, str], dict[str, Any]] = {}
-    teams = {team for team, _ in observed.pages}
-    for topic in (LEARNING_SUMMARIES.name, *(TEAM_SUMMARIES.named(team_id=team) for team in sorted(teams))):
+    """The newest record of each page is its newest revision, and no revision follows a later one.
+
+    A record without a value takes a page back.
+    """
+    newest: dict[tuple[str, bytes | None], dict[str, Any]] = {}
+    teams = sorted({team for team, _ in observed.pages})
+    for topic in (LEARNING_SUMMARIES.name, *(TEAM_SUMMARIES.named(team_id=team) for team in teams)):
         for record in observed.records.get(topic, ()):
-            page = json.loads(record.value or b"{}")
-            place = (topic, page["team_id"], page["period"])
-            if place in newest and page["revision"] < newest[place]["revision"]:
-                verdict.lost(f"{topic} {place[2]}: revision {page['revision']} came after a later one")
+            place, page = (topic, record.key), json.loads(record.value or b"{}")
+            if page and page["revision"] < newest.get(place, {}).get("revision", 0):
+                verdict.lost(f"{topic}: revision {page['revision']} of {page['period']} came after a later one")
             newest[place] = page
     for (team, period), written in observed.pages.items():
-        for topic in (LEARNING_SUMMARIES.name, TEAM_SUMMARIES.named(team_id=team)):
-            sent = newest.get((topic, team, period.isoformat()))
-            if not written.held and (sent is None or said_by(sent) != _without_nulls(written.said)):
-                verdict.lost(f"{topic} {period}: its newest record is not the newest page")
+        day = period.isoformat()
+        for topic, key in ((LEARNING_SUMMARIES.name, f"{team}:{day}"), (TEAM_SUMMARIES.named(team_id=team), day)):
+            sent = newest.get((topic, key.encode()), {})
+            if not written.held and said_by(sent) != _without_nulls(written.said):
+                verdict.lost(f"{topic} {day}: its newest record is not the newest page")
 
 
 def _without_nulls(value: Any) -> Any:
