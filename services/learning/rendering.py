@@ -119,11 +119,12 @@ def _valued(summary: LearningSummary) -> Iterator[Line]:
 def _told(summary: LearningSummary) -> Iterator[Line]:
     if not summary.described:
         return
-    yield Line("sentence", wording.HEADINGS["better"])
-    yield from _themes(summary.better, wording.NOTHING_BETTER.format(period=summary.period_kind))
+    # Before the themes: one of the two may be praise, which is no example of what could be better.
     yield from _quotes(summary.told)
     if not summary.quotes:
         yield Line("sentence", wording.NO_QUOTES.format(period=summary.period_kind))
+    yield Line("sentence", wording.HEADINGS["better"])
+    yield from _themes(summary.better, wording.NOTHING_BETTER.format(period=summary.period_kind))
 
 
 def _pattern(summary: LearningSummary) -> Iterator[Line]:

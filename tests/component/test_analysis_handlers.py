@@ -195,13 +195,15 @@ async def test_a_chunk_is_published_while_the_next_is_read(
 ) -> None:
     let_go = threading.Event()
 
-    class SlowAtLast(FakeEncoder):
+    class SlowAtTheLargest(FakeEncoder):
         def run(self, texts: Sequence[str], question_types: Sequence[str]) -> list[FakeEncoded]:
             assert len(texts) == SMALL_CHUNK or let_go.wait(10)
             return super().run(texts, question_types)
 
-    events = [submitted(n, f"comment {n}") for n in range(3 * SMALL_CHUNK)]
-    reading = asyncio.create_task(handler(publisher, worker, SlowAtLast()).on_feedback_submitted(deliveries(*events)))
+    events = [submitted(n, f"comment {n}") for n in range(5 * SMALL_CHUNK)]
+    reading = asyncio.create_task(
+        handler(publisher, worker, SlowAtTheLargest()).on_feedback_submitted(deliveries(*events))
+    )
     try:
         await until(lambda: len(publisher.sent) == SMALL_CHUNK)
         assert not reading.done()
