@@ -203,8 +203,7 @@ async def real_house(
         supervising.cancel()
         with suppress(asyncio.CancelledError):
             await supervising
-        for member in house.members.values():
-            await member.stopped()
+        await asyncio.gather(*(member.stopped() for member in house.members.values()))
 
 
 def _environment(servers: Servers, prefix: str, urls: Mapping[str, str]) -> dict[str, dict[str, str]]:
