@@ -12,12 +12,13 @@ from services.gateway.handlers import Gateway
 from services.gateway.integrations import Keys
 from services.gateway.outbox import Outbox
 from services.gateway.pseudonyms import Pseudonyms
-from services.gateway.purge import purge_for_ever
+from services.gateway.purge import purge
 from services.gateway.relay import Relay
 from services.gateway.store import FeedbackStore
 from shared.consumer import BatchConsumer, Delivery
 from shared.database import engine, is_up, migrate
 from shared.errors import TransientFault
+from shared.repeating import repeating
 from shared.service import Running
 from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_SUMMARISED
 
@@ -73,16 +74,13 @@ async def _wired(settings: GatewaySettings, publisher: Publisher, database: Asyn
     relay = Relay(outbox, publisher, settings, _now)
     pseudonyms = Pseudonyms(settings.pseudonym_key.get_secret_value().encode())
     gateway = Gateway(settings, Keys(database), store, pseudonyms, _now, relay.wake)
-    tasks = [
-        asyncio.create_task(relay.run(), name="gateway-relay"),
-        asyncio.create_task(purge_for_ever(outbox, settings, _now), name="gateway-purge"),
-    ]
+    relaying = asyncio.create_task(relay.run(), name="gateway-relay")
 
     async def database_up() -> bool:
         return await is_up(database)
 
     async def relay_alive() -> bool:
-        return not tasks[0].done()
+        return not relaying.done()
 
     async def outbox_moves() -> bool:
         return await is_moving(outbox, timedelta(seconds=settings.gateway_outbox_age), _now)
@@ -94,13 +92,12 @@ async def _wired(settings: GatewaySettings, publisher: Publisher, database: Asyn
     )
     service.app = build_app(gateway, service.readiness)
     try:
-        yield service
+        async with repeating(lambda: purge(outbox, settings, _now), settings.purge_interval, "gateway-purge"):
+            yield service
     finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        relaying.cancel()
+        with suppress(asyncio.CancelledError):
+            await relaying
 
 
 async def is_moving(outbox: Outbox, limit: timedelta, clock: Callable[[], datetime]) -> bool:

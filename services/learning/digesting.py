@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from services.learning.digests import digest
 from shared import telemetry
 from shared.errors import InvalidRecord, TransientFault
 from shared.publisher import Record, record
+from shared.repeating import repeating
 from shared.telemetry import Metric
 from shared.topics import THEME_DIGESTS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from datetime import date, datetime
 
     from services.learning.catalogue import Catalogue
@@ -98,26 +99,9 @@ class Digesting:
         """Periods whose digests are to be written, and digests to be sent or taken back."""
         return await self._store.pending()
 
-    @asynccontextmanager
-    async def keeping_up(self, every: float) -> AsyncIterator[None]:
+    def keeping_up(self, every: float) -> AbstractAsyncContextManager[None]:
         """Write and send in the background while inside; apart from pages, which must not wait for a theme's topic."""
-        task = asyncio.create_task(self._forever(every), name="learning-digests")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def _forever(self, every: float) -> None:
-        while True:
-            try:
-                await self.everything()
-            except TransientFault as fault:
-                log.warning("digests wait: %s", fault)
-            except Exception:
-                log.exception("digests could not be written or sent")
-            await asyncio.sleep(every)
+        return repeating(self.everything, every, "learning-digests")
 
     def _compose(
         self, slug: str, period: date, counts: Mapping[str, Mapping[Measure, int]], revision: int

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared import telemetry
-from shared.errors import TransientFault
+from shared.repeating import repeating
 from shared.telemetry import Metric
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
     from datetime import timedelta
 
     from services.learning.urgent import UrgentStore
@@ -62,23 +61,6 @@ class UrgentWatch:
             log.error("%d urgent items wait for longer than %s; see `heed urgent list`", overdue, self._within)
         self._told = overdue
 
-    @asynccontextmanager
-    async def watched(self, every: float = EVERY) -> AsyncIterator[None]:
+    def watched(self, every: float = EVERY) -> AbstractAsyncContextManager[None]:
         """Look in the background while inside."""
-        task = asyncio.create_task(self._forever(every), name="learning-urgent")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def _forever(self, every: float) -> None:
-        while True:
-            try:
-                await self.look()
-            except TransientFault as fault:
-                log.warning("urgent items are not watched: %s", fault)
-            except Exception:
-                log.exception("urgent items could not be looked at")
-            await asyncio.sleep(every)
+        return repeating(self.look, every, "learning-urgent")

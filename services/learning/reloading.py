@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from services.learning import catalogue
 from services.learning.catalogue import CatalogueError
-from shared.errors import TransientFault
+from shared.repeating import repeating
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from services.learning.catalogue import Catalogue
@@ -62,26 +62,9 @@ class CatalogueFile:
         for warning in catalogue.warnings(changed):
             log.warning("%s: %s", self._path, warning)
 
-    @asynccontextmanager
-    async def watched(self, every: float = EVERY) -> AsyncIterator[None]:
+    def watched(self, every: float = EVERY) -> AbstractAsyncContextManager[None]:
         """Look in the background while inside."""
-        task = asyncio.create_task(self._forever(every), name="learning-catalogue")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def _forever(self, every: float) -> None:
-        while True:
-            await asyncio.sleep(every)
-            try:
-                await self.look()
-            except TransientFault as fault:
-                log.warning("the changed catalogue waits: %s", fault)
-            except Exception:
-                log.exception("the catalogue could not be looked at")
+        return repeating(self.look, every, "learning-catalogue")
 
 
 def _content(path: Path) -> bytes | None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
 from shared.database import transient_faults_told
-from shared.errors import TransientFault
+from shared.repeating import repeating
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
     from sqlalchemy import TextClause
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -134,24 +133,10 @@ class Retention:
             if number < FORGOTTEN_TOGETHER:
                 return forgotten
 
-    @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
+    def at_work(self) -> AbstractAsyncContextManager[None]:
         """Forget now, and then every `purge_interval` seconds, while inside."""
-        task = asyncio.create_task(self._forever(), name="learning-retention")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        return repeating(self._turn, self._interval, "learning-retention")
 
-    async def _forever(self) -> None:
-        while True:
-            try:
-                if forgotten := await self.forget():
-                    log.info("forgot %d rows that were past their retention", forgotten)
-            except TransientFault as fault:
-                log.warning("retention waits for its next turn: %s", fault)
-            except Exception:
-                log.exception("retention failed and waits for its next turn")
-            await asyncio.sleep(self._interval)
+    async def _turn(self) -> None:
+        if forgotten := await self.forget():
+            log.info("forgot %d rows that were past their retention", forgotten)
