@@ -1,4 +1,4 @@
-"""Work that is done again and again in the background."""
+"""Work in the background, once or again and again."""
 
 from __future__ import annotations
 
@@ -10,9 +10,23 @@ from typing import TYPE_CHECKING
 from shared.errors import TransientFault
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
 log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def background(
+    work: Callable[[], Coroutine[object, object, None]], name: str
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Let it run as a task of that name while inside; it is cancelled, and awaited, at the end."""
+    task = asyncio.create_task(work(), name=name)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @asynccontextmanager
@@ -24,13 +38,8 @@ async def repeating(work: Callable[[], Awaitable[object]], every: float, name: s
         every: seconds between the end of a turn and the next.
         name: of the task, and in the log.
     """
-    task = asyncio.create_task(_for_ever(work, every, name), name=name)
-    try:
+    async with background(lambda: _for_ever(work, every, name), name):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _for_ever(work: Callable[[], Awaitable[object]], every: float, name: str) -> None:

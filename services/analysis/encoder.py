@@ -330,11 +330,6 @@ class Encoder:
         """A severity at or above this is a top score for the urgent route."""
         return self.info.severity_threshold
 
-    @property
-    def max_tokens(self) -> int:
-        """The window in tokens, prefix and special tokens included; `tokeniser.room()` is what is left for the text."""
-        return self.info.max_tokens
-
     def begin(self, texts: Sequence[str], question_types: Sequence[str]) -> Callable[[], list[Encoded]]:
         """Starts length-bucketed passes and returns at once; longer texts than the window are cut to it.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from services.gateway.store import FeedbackStore
 from shared.consumer import BatchConsumer, Delivery
 from shared.database import engine, is_up, migrate
 from shared.errors import TransientFault
-from shared.repeating import repeating
+from shared.repeating import background, repeating
 from shared.service import Running
 from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_SUMMARISED
 
@@ -74,30 +73,28 @@ async def _wired(settings: GatewaySettings, publisher: Publisher, database: Asyn
     relay = Relay(outbox, publisher, settings, _now)
     pseudonyms = Pseudonyms(settings.pseudonym_key.get_secret_value().encode())
     gateway = Gateway(settings, Keys(database), store, pseudonyms, _now, relay.wake)
-    relaying = asyncio.create_task(relay.run(), name="gateway-relay")
 
     async def database_up() -> bool:
         return await is_up(database)
 
-    async def relay_alive() -> bool:
-        return not relaying.done()
-
     async def outbox_moves() -> bool:
         return await is_moving(outbox, timedelta(seconds=settings.gateway_outbox_age), _now)
 
-    service = Running(
-        consumers=_consumers(store, publisher, settings),
-        checks={"database": database_up, "relay": relay_alive, "outbox": outbox_moves},
-        works_without_kafka=True,
-    )
-    service.app = build_app(gateway, service.readiness)
-    try:
-        async with repeating(lambda: purge(outbox, settings, _now), settings.purge_interval, "gateway-purge"):
-            yield service
-    finally:
-        relaying.cancel()
-        with suppress(asyncio.CancelledError):
-            await relaying
+    async with (
+        background(relay.run, "gateway-relay") as relaying,
+        repeating(lambda: purge(outbox, settings, _now), settings.purge_interval, "gateway-purge"),
+    ):
+
+        async def relay_alive() -> bool:
+            return not relaying.done()
+
+        service = Running(
+            consumers=_consumers(store, publisher, settings),
+            checks={"database": database_up, "relay": relay_alive, "outbox": outbox_moves},
+            works_without_kafka=True,
+        )
+        service.app = build_app(gateway, service.readiness)
+        yield service
 
 
 async def is_moving(outbox: Outbox, limit: timedelta, clock: Callable[[], datetime]) -> bool:

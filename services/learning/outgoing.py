@@ -6,11 +6,11 @@ the older one, with words that were withdrawn since, would stay the newest.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from services.learning.counting import parsed
 from shared.events import FeedbackSummarised
 from shared.summaries import LearningSummary
 
@@ -126,11 +126,6 @@ class Outgoing:
 def summary_of(payload: object) -> LearningSummary:
     """A stored page."""
     return LearningSummary.model_validate(parsed(payload))
-
-
-def parsed(value: Any) -> Any:
-    """A jsonb column of a textual statement arrives as text or parsed, as the driver likes."""
-    return json.loads(value) if isinstance(value, str) else value
 
 
 def _columns(given: Sequence[tuple[str, object, int]]) -> dict[str, object]:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from services.learning.outgoing import Outgoing, parsed, summary_of
+from services.learning.counting import parsed
+from services.learning.outgoing import Outgoing, summary_of
 from services.learning.periods import earliest
 from services.learning.quotes import Candidate
 from shared.database import transient_faults_told

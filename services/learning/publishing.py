@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -23,10 +22,12 @@ from services.learning.sending import Sending
 from services.learning.voices import Contacts
 from shared import telemetry
 from shared.errors import TransientFault
+from shared.repeating import background
 from shared.telemetry import Metric
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from services.learning.catalogue import Catalogue
     from services.learning.pages import Material, PageStore
@@ -170,16 +171,9 @@ class Publishing:
         """Whether the last round of `keeping_up` did its work."""
         return self._healthy
 
-    @asynccontextmanager
-    async def keeping_up(self) -> AsyncIterator[None]:
+    def keeping_up(self) -> AbstractAsyncContextManager[object]:
         """Write and send in the background while inside."""
-        task = asyncio.create_task(self._forever(), name="learning-publishing")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        return background(self._forever, "learning-publishing")
 
     async def _forever(self) -> None:
         while True:

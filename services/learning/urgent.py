@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import text
 
@@ -17,7 +17,7 @@ from services.learning.counting import locked
 from shared.database import transient_faults_told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from shared.events import FeedbackUrgent, UrgentAcknowledged
+
+U = TypeVar("U", "FeedbackUrgent", "UrgentAcknowledged")
 
 _FLAG = text(
     "INSERT INTO urgent_item (feedback_id, version, organisation, role, reasons, severity, flagged_at) "
@@ -83,7 +85,7 @@ class UrgentStore:
         Raises:
             TransientFault: PostgreSQL is away; nothing was written.
         """
-        newest = {event.feedback_id: event for event in sorted(events, key=lambda event: event.version)}
+        newest = _newest(events)
         rows = [
             {
                 "feedback_id": str(event.feedback_id),
@@ -104,7 +106,7 @@ class UrgentStore:
         Raises:
             TransientFault: PostgreSQL is away; nothing was written.
         """
-        newest = {event.feedback_id: event for event in sorted(events, key=lambda event: event.version)}
+        newest = _newest(events)
         rows = [
             {
                 "feedback_id": str(event.feedback_id),
@@ -135,6 +137,11 @@ class UrgentStore:
             await connection.execute(
                 statement, {"rows": json.dumps([row for row in rows if row["feedback_id"] not in withdrawn])}
             )
+
+
+def _newest(events: Iterable[U]) -> dict[UUID, U]:
+    """The highest version of each, the last of its like."""
+    return {event.feedback_id: event for event in sorted(events, key=lambda event: event.version)}
 
 
 async def _withdrawn(connection: AsyncConnection, ids: list[UUID]) -> set[str]:

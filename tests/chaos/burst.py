@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ def version_of(text: Content, integration: str, number: int) -> Version:
     return Version(text.body, event, text.sentence)
 
 
-class Lane:
+class Lane(ABC):
     """One client.
 
     Args:
@@ -75,9 +76,9 @@ class Lane:
             left -= await self._act(left)
             await asyncio.sleep(max(0.0, begun + BURST * (1 - left / submissions) - loop.time()))
 
+    @abstractmethod
     async def _act(self, most: int) -> int:
         """Do one thing; how many versions were sent."""
-        raise NotImplementedError
 
     def _is_late(self) -> bool:
         return asyncio.get_running_loop().time() > self._given_up_at

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from services.gateway.app import migrate_database, open_database
 from services.gateway.integrations import add_integration
 from services.gateway.settings import GatewaySettings
 from services.learning.catalogue import read as read_catalogue
+from shared.repeating import background
 from shared.settings import ServiceSettings
 from tests.chaos.flow import Flow
 from tests.chaos.house import Access, Failing, comes_true
@@ -196,13 +197,10 @@ async def real_house(
     )
     for member in house.members.values():
         await member.started()
-    supervising = asyncio.create_task(house.supervise())
     try:
-        yield house
+        async with background(house.supervise, "chaos-supervisor"):
+            yield house
     finally:
-        supervising.cancel()
-        with suppress(asyncio.CancelledError):
-            await supervising
         await asyncio.gather(*(member.stopped() for member in house.members.values()))
 
 
