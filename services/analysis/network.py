@@ -61,6 +61,7 @@ class Network:
         self._requests: SimpleQueue[Any] = SimpleQueue()
         for _ in range(self.calls):
             self._requests.put(compiled.create_infer_request())
+        self._pass_alone()
 
     def __call__(
         self, ids: NDArray[np.int64], mask: NDArray[np.int64], cases: NDArray[np.int64]
@@ -73,6 +74,15 @@ class Network:
             return tuple(np.array(request.get_tensor(output).data, dtype=np.float32) for output in OUTPUTS)
         finally:
             self._requests.put(request)
+
+    def _pass_alone(self) -> None:
+        """Makes the first pass of the process while no other thread can make one.
+
+        In its first pass OpenVINO 2026.4 looks NumPy up, holding a lock of C++ and giving up the interpreter's. A
+        second thread whose first pass comes meanwhile waits for the one and holds the other: all stands still for ever.
+        """
+        one = np.ones((1, LENGTH_STEP), dtype=np.int64)
+        self(one, one, one)
 
 
 def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
