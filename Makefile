@@ -105,6 +105,6 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 requirements: $(UV) ## Pin every extra anew, with hashes: one version of a package in the whole house
 	for name in uv build; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt; done
 	$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
-	for extra in gateway analysis learning tools trial training; do \
+	for extra in gateway analysis learning media portal tools trial training; do \
 		$(COMPILE) pyproject.toml --extra $$extra --constraint requirements/dev.txt -o requirements/$$extra.txt; \
 	done

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from shared.commitments import CommitmentRecorded
 from shared.digests import ThemeDigest
 from shared.events import (
     FeedbackAnalysed,
@@ -20,6 +21,7 @@ from shared.events import (
     ReadingCorrected,
     UrgentAcknowledged,
 )
+from shared.media import MediaChecked, MediaUploaded
 from shared.summaries import LearningSummary
 
 if TYPE_CHECKING:
@@ -155,6 +157,28 @@ FEEDBACK_WITHDRAWN = Topic(
     partitions=3,
     retention_ms=30 * DAY_MS,
 )
+MEDIA_UPLOADED = Topic(
+    name="media-uploaded",
+    description="Files of a film, a sound recording or a picture are in quarantine, to be checked.",
+    event=MediaUploaded,
+    key="media_id",
+    producers=("gateway",),
+    consumers=(),
+    partitions=3,
+    retention_ms=7 * DAY_MS,
+    restricted=True,
+)
+MEDIA_CHECKED = Topic(
+    name="media-checked",
+    description="What became of uploaded files: accepted, rejected, held for a person, or erased.",
+    event=MediaChecked,
+    key="media_id",
+    producers=("media",),
+    consumers=(),
+    partitions=3,
+    retention_ms=30 * DAY_MS,
+    restricted=True,
+)
 FEEDBACK_SUMMARISED = Topic(
     name="feedback-summarised",
     description="Which feedback a published summary includes, so that its receipt can say so.",
@@ -172,6 +196,17 @@ LEARNING_SUMMARIES = Topic(
     event=LearningSummary,
     key="team:period",
     producers=("learning",),
+    consumers=(),
+    partitions=3,
+    retention_ms=None,
+    cleanup=Cleanup.COMPACT,
+)
+COMMITMENTS = Topic(
+    name="commitments",
+    description="What teams try, changed or cannot change, in answer to what they heard.",
+    event=CommitmentRecorded,
+    key="team:commitment",
+    producers=("portal",),
     consumers=(),
     partitions=3,
     retention_ms=None,
@@ -229,9 +264,12 @@ TOPICS: tuple[Topic, ...] = (
     FEEDBACK_URGENT,
     URGENT_ACKNOWLEDGED,
     FEEDBACK_WITHDRAWN,
+    MEDIA_UPLOADED,
+    MEDIA_CHECKED,
     READING_CORRECTED,
     FEEDBACK_SUMMARISED,
     LEARNING_SUMMARIES,
+    COMMITMENTS,
     TEAM_SUMMARIES,
     THEME_DIGESTS,
     *DEAD_LETTERS.values(),
