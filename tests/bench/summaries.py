@@ -1,6 +1,7 @@
 """Pages and digests from ten thousand to a million readings: each size in a process of its own, for its memory.
 
-One round writes, checks and sends every page anew: 3 teams, 24 months, 31 themes, whatever the number of readings.
+One round writes, checks and sends every page anew, and then every digest: 3 teams, 24 months, the same themes,
+whatever the number of readings.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
     from shared.publisher import Record
     from tests.bench.plan import Plan
 
-NAMES = {10_000: "summaries_10k", 100_000: "summaries_100k", 1_000_000: "summaries_1m"}
+NAMES = {10_000: "10k", 100_000: "100k", 1_000_000: "1m"}
 PAGES = TEAMS * MONTHS
 SIZE_LIMIT = 900.0
 """Seconds for one size, filling included."""
@@ -84,39 +87,69 @@ async def _measured(size: int, rounds: int) -> Report:
                 await fill(url, size)
                 scans = [name for name in QUERIES if await _scans_readings(database, name)]
                 assert not scans, f"{', '.join(scans)} look at every reading"
-                return Report((await _rounds(database, size, rounds),))
+                return Report(await _rounds(database, size, rounds))
             finally:
                 await database.dispose()
 
 
-async def _rounds(database: AsyncEngine, size: int, rounds: int) -> Measurement:
+async def _rounds(database: AsyncEngine, size: int, rounds: int) -> tuple[Measurement, Measurement]:
     catalogue, publisher = parse(CATALOGUE, "teams.yaml"), Counting()
     readings, store = ReadingStore(database), PageStore(database)
     publishing = Publishing(store, publisher, catalogue, quiet=0, max_delay=0)
     digesting = Digesting(
         DigestStore(database), publisher, catalogue, calendar=MONTHLY, clock=lambda: datetime.now(UTC)
     )
-    rates = []
+
+    async def pages_written() -> int:
+        await publishing.settle()
+        return PAGES
+
+    async def digests_written() -> int:
+        before = publisher.sent
+        await digesting.everything()
+        return publisher.sent - before
+
+    pages_of, digests_of = Work(pages_written), Work(digests_written)
     for number in range(rounds + 1):
         async with database.begin() as connection:
             await connection.execute(text("TRUNCATE page, digest"))
         await readings.mark_all_due()
-        if number == 1:
-            before = CpuTimes.now()
-        started = time.perf_counter()
-        await publishing.settle()
-        await digesting.everything()
-        rates.append(PAGES / (time.perf_counter() - started))
-    spent = CpuTimes.now().since(before)
+        await pages_of.once(counts=number > 0)
+        await digests_of.once(counts=number > 0)
     assert publisher.sent >= (rounds + 1) * 2 * PAGES, "a page was held"
-    done = PAGES * rounds
-    return Measurement(
-        NAMES[size],
-        tuple(rates[1:]),
-        cpu_ms=spent.own * 1000 / done,
-        servers_cpu_ms=sum(spent.servers.values()) * 1000 / done,
-        peak_mb=peak_mb(),
-    )
+    return pages_of.measured(f"summaries_{NAMES[size]}"), digests_of.measured(f"digests_{NAMES[size]}")
+
+
+@dataclass(slots=True)
+class Work:
+    """Something that is done again and again; `do` tells how many things it made."""
+
+    do: Callable[[], Awaitable[int]]
+    _rates: list[float] = field(default_factory=list)
+    _done: int = 0
+    _own: float = 0.0
+    _servers: float = 0.0
+
+    async def once(self, *, counts: bool) -> None:
+        """Do it; the first time, which warms up, does not count."""
+        before, started = CpuTimes.now(), time.perf_counter()
+        made = await self.do()
+        taken, spent = time.perf_counter() - started, CpuTimes.now().since(before)
+        if counts:
+            self._rates.append(made / taken)
+            self._done += made
+            self._own += spent.own
+            self._servers += sum(spent.servers.values())
+
+    def measured(self, name: str) -> Measurement:
+        """Rates of each round, CPU time of one thing, and the process's memory so far."""
+        return Measurement(
+            name,
+            tuple(self._rates),
+            cpu_ms=self._own * 1000 / self._done,
+            servers_cpu_ms=self._servers * 1000 / self._done,
+            peak_mb=peak_mb(),
+        )
 
 
 ONE: dict[str, str | list[str]] = {

@@ -20,9 +20,12 @@ TITLES = {
     "reader": "Reader.read",
     "topic_to_topic": "topic to topic",
     "whole_pipeline": "whole pipeline, HTTP to summary",
-    "summaries_10k": "pages from 10 thousand readings",
-    "summaries_100k": "  100 thousand",
-    "summaries_1m": "  a million",
+    "summaries_10k": "pages, 10 thousand readings",
+    "summaries_100k": "pages, 100 thousand",
+    "summaries_1m": "pages, a million",
+    "digests_10k": "digests, 10 thousand readings",
+    "digests_100k": "digests, 100 thousand",
+    "digests_1m": "digests, a million",
     "peer": "peer: FastStream + transformers, one by one",
 }
 
