@@ -236,7 +236,7 @@ class ObjectStore:
         doomed = [DeleteObject(key, version) for key, version in found]
         refused = list(self._client.remove_objects(self.bucket, doomed))
         if refused:
-            raise OSError(f"{len(refused)} objects were not removed ({refused[0].code})")
+            raise self._fault(refused[0].code or "refused")
 
     async def form(self, key: str, size: int, content_type: str, lifetime: timedelta) -> UploadForm:
         """A form with which anyone may upload one object of exactly this key, size in bytes and content type.
@@ -272,10 +272,11 @@ class ObjectStore:
         try:
             return await asyncio.to_thread(work)
         except (MinioException, HTTPError, OSError) as error:
-            why = error.code if isinstance(error, S3Error) else type(error).__name__
-            raise TransientFault(
-                f"the bucket {self.bucket} at {self._endpoint} does not answer ({why}); is it up?"
-            ) from error
+            why = error.code if isinstance(error, S3Error) and error.code else type(error).__name__
+            raise self._fault(why) from error
+
+    def _fault(self, why: str) -> TransientFault:
+        return TransientFault(f"the bucket {self.bucket} at {self._endpoint} does not answer ({why}); is it up?")
 
 
 @contextmanager
