@@ -7,12 +7,13 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from shared.errors import UsageError
+from shared.events import AgeBand
 from shared.origins import fold
 
 UNROUTED = "unrouted"
@@ -23,6 +24,9 @@ UNROUTED_ORGANISATION = "All organisations"
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 """A team id: part of a topic's name."""
+
+_DAY = re.compile(r"datetime\.date\((\d+), (\d+), (\d+)\)")
+"""How pydantic tells a key that is a day."""
 
 _LABEL = r"^[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]+$"
 
@@ -75,6 +79,53 @@ class Phase(_Strict):
     reason: Label
 
 
+PeopleCounted = Annotated[int, Field(ge=1)]
+
+
+class Care(_Strict):
+    """How many people had care in a period; a bare number in the file is the total.
+
+    Groups are what the team knows of its own patients, so that a page can say who was not heard; a person who is in no
+    group is left out of that group's numbers only.
+
+    Attributes:
+        age: people by age band.
+        role: people by what they were to the care.
+    """
+
+    total: PeopleCounted
+    age: dict[AgeBand, PeopleCounted] = {}
+    role: dict[Literal["patient", "carer", "relative", "staff", "other"], PeopleCounted] = {}
+
+    @property
+    def groups(self) -> dict[str, dict[str, int]]:
+        """By measure and value, as in the counters."""
+        return {
+            "age": {str(band): count for band, count in self.age.items()},
+            "role": {str(role): count for role, count in self.role.items()},
+        }
+
+    @model_validator(mode="before")
+    @classmethod
+    def _total_alone(cls, given: object) -> object:
+        return {"total": given} if isinstance(given, int) else given
+
+    @field_validator("age", mode="before")
+    @classmethod
+    def _bands(cls, given: object) -> object:
+        """YAML reads 16_24 as the number 1624."""
+        if not isinstance(given, dict):
+            return given
+        return {f"{key // 100}_{key % 100}" if isinstance(key, int) else key: count for key, count in given.items()}
+
+    @model_validator(mode="after")
+    def _groups_within(self) -> Self:
+        for name, groups in (("age", self.age), ("role", self.role)):
+            if sum(groups.values()) > self.total:
+                raise ValueError(f"{name} counts more people than the total")
+        return self
+
+
 class OptIn(_Strict):
     """What a team takes part in beyond its own page.
 
@@ -101,8 +152,8 @@ class Team(_Strict):
     targets: tuple[Target, ...] = ()
     """What the team itself wants to reach; nobody sets a target for another."""
     phases: tuple[Phase, ...] = ()
-    contacts: dict[date, Annotated[int, Field(ge=1)]] = {}
-    """How many people had care, by the first day of a period."""
+    contacts: dict[date, Care] = {}
+    """By the first day of a period."""
     opt_in: OptIn = OptIn()
 
 
@@ -241,7 +292,14 @@ def _inconsistencies(catalogue: Catalogue) -> list[str]:
     return problems
 
 
-_FIELDS: dict[str, type[_Strict]] = {"teams": Team, "match": Rule, "targets": Target, "phases": Phase, "opt_in": OptIn}
+_FIELDS: dict[str, type[_Strict]] = {
+    "teams": Team,
+    "match": Rule,
+    "targets": Target,
+    "phases": Phase,
+    "contacts": Care,
+    "opt_in": OptIn,
+}
 
 _ADVICE = {
     "missing": "missing; add it",
@@ -284,6 +342,7 @@ def _told(item: dict[str, Any]) -> str:
     """One pydantic error as place, what, what to do."""
     location = item["loc"]
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    place = _DAY.sub(lambda found: date(*map(int, found.groups())).isoformat(), place)
     if item["type"] == "extra_forbidden":
         return f"{place}: unknown field; {_advice(location)}"
     return f"{place}: {_ADVICE.get(item['type'], item['msg'] + '; correct it')}"
@@ -291,7 +350,8 @@ def _told(item: dict[str, Any]) -> str:
 
 def _advice(location: tuple[str | int, ...]) -> str:
     names = [part for part in location if isinstance(part, str)]
-    known = list(_FIELDS[names[-2]].model_fields if len(names) > 1 else Catalogue.model_fields)
+    around = next((_FIELDS[name] for name in reversed(names[:-1]) if name in _FIELDS), Catalogue)
+    known = list(around.model_fields)
     close = difflib.get_close_matches(names[-1], known, n=1)
     return f"did you mean '{close[0]}'?" if close else f"remove it or use one of {', '.join(known)}"
 

@@ -107,7 +107,7 @@ class Editor:
         return TeamRecords(
             targets={target.theme: target.percent for target in team.targets},
             rebases=tuple(Rebase(phase.period, phase.reason) for phase in team.phases),
-            contacts={period: Contacts(total) for period, total in team.contacts.items()},
+            contacts={period: Contacts(care.total, care.groups) for period, care in team.contacts.items()},
         )
 
 

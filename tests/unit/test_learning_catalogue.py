@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.learning.catalogue import UNROUTED, Catalogue, CatalogueError, identity, parse, read, warnings
+from services.learning.catalogue import UNROUTED, Care, Catalogue, CatalogueError, identity, parse, read, warnings
 from tests.unit.learning_samples import CATALOGUE, teams
 
 ONE = "teams: [{id: a, name: A, organisation: O, match: [{organisation: O}]}]"
@@ -157,13 +157,37 @@ urgent_role: Duty manager
 """
 
 
+def test_contacts_may_be_told_by_group() -> None:
+    groups = "{total: 1200, age: {16_24: 90, 85_over: 200}, role: {carer: 300}}"
+
+    team = parse(FULL.replace("1200", groups), "teams.yaml").teams[0]
+
+    care = team.contacts[date(2026, 4, 1)]
+    assert (care.total, care.age, care.role) == (1200, {"16_24": 90, "85_over": 200}, {"carer": 300})
+
+
+@pytest.mark.parametrize(
+    ("care", "problem"),
+    [
+        ("{total: 10, age: {16_24: 6, 25_34: 5}}", r"contacts\.2026-04-01: .*age counts more people than the total"),
+        ("{age: {16_24: 6}}", r"contacts\.2026-04-01\.total: missing; add it"),
+        ("{total: 10, age: {young: 6}}", "Input should be 'under_16'"),
+        ("{total: 10, ages: {16_24: 6}}", "unknown field; did you mean 'age'"),
+        ("0", "too small"),
+    ],
+)
+def test_contacts_that_cannot_be_are_refused(care: str, problem: str) -> None:
+    with pytest.raises(CatalogueError, match=problem):
+        parse(FULL.replace("1200", care), "teams.yaml")
+
+
 def test_what_a_team_recorded_of_itself_is_read() -> None:
     catalogue = parse(FULL, "teams.yaml")
 
     team = catalogue.teams[0]
     assert (team.targets[0].theme, team.targets[0].percent) == ("Timeliness of care", 15)
     assert (team.phases[0].period, team.phases[0].reason) == (date(2026, 4, 1), "A new ward opened")
-    assert team.contacts == {date(2026, 4, 1): 1200}
+    assert team.contacts == {date(2026, 4, 1): Care(total=1200)}
     assert (team.opt_in.theme_digests, team.opt_in.introductions) == (True, True)
     assert catalogue.urgent_role == "Duty manager"
 

@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
+from services.learning.catalogue import parse
 from services.learning.heard import heard
+from services.learning.pages import Material
 from services.learning.patterns import table_of
+from services.learning.periods import MONTHLY
+from services.learning.publishing import Editor
 from services.learning.records import TeamRecords
 from services.learning.summaries import compose
 from services.learning.voices import Contacts, quiet_groups, ratio, voices
-from tests.unit.learning_samples import JUNE, NOON, TEAM, counts
+from tests.unit.learning_samples import CATALOGUE, JUNE, NOON, TEAM, counts
 
 CARED = Contacts(total=400, groups={"age": {"16_24": 200, "65_74": 200}})
 
@@ -60,6 +64,17 @@ def test_a_quiet_group_is_told_in_plain_words() -> None:
     assert quiet_groups(table(age=ages), CARED) == [("age", "16_24")]
     told = heard(table(age=ages), CARED, channels_moved=False).quiet
     assert told == ("people aged sixteen to twenty-four",)
+
+
+def test_contacts_by_group_in_the_catalogue_reach_the_page() -> None:
+    care = "    contacts: {2026-06-01: {total: 400, age: {16_24: 200, 65_74: 200}}}\n"
+    catalogue = parse(CATALOGUE.replace("  - id: harbour", care + "  - id: harbour"), "teams.yaml")
+    ages = counts(60, age={"16_24": 5, "65_74": 50, "unknown": 5})
+
+    page = Editor(catalogue, lambda: NOON, MONTHLY).write(Material(TEAM.id, JUNE, ages, ()), None).page
+
+    assert page.summary.heard.quiet == ("people aged sixteen to twenty-four",)
+    assert "people aged sixteen to twenty-four" in page.summary.text
 
 
 @pytest.mark.parametrize(
