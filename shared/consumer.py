@@ -80,6 +80,8 @@ class BatchConsumer(Generic[E]):
             culprit, which is dead-lettered.
         publisher: where dead letters go.
         settings: batch size, limits and pauses.
+        removal: gets the keys whose newest record of the batch has no value, after the effect; it must be idempotent,
+            too, and must withstand a key that it has never seen. None: a record without a value is a dead letter.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class BatchConsumer(Generic[E]):
         effect: Callable[[Sequence[Delivery[E]]], Awaitable[None]],
         publisher: Publisher,
         settings: ServiceSettings,
+        removal: Callable[[Sequence[str]], Awaitable[None]] | None = None,
     ) -> None:
         if topic.event is None:
             raise ValueError(f"{topic.name} holds dead letters; no service consumes it")
@@ -100,6 +103,7 @@ class BatchConsumer(Generic[E]):
         """Monotonic time since which a transient fault has kept the batch waiting."""
         self.stopping = asyncio.Event()
         self._effect = effect
+        self._removal = removal
         self._publisher = publisher
         self._settings = settings
         self._model = topic.event
@@ -114,11 +118,13 @@ class BatchConsumer(Generic[E]):
             Halted: too many records are bad; none of this batch's was dead-lettered.
         """
         started = time.monotonic()
-        items, bad = self._validate(records)
+        valued, removed = self._without_removals(records)
+        items, bad = self._validate(valued)
         with telemetry.process_spans(self.topic.name, [item.delivery.traceparent for item in items]) as traceparents:
             for item, traceparent in zip(items, traceparents, strict=True):
                 item.delivery = Delivery(item.delivery.event, traceparent)
             bad += await self._apply(items)
+        bad += await self._remove(removed)
         good = len(records) - len(bad)
         if self._breaker.would_open(good, len(bad)):
             self._halt(len(bad), len(records))
@@ -158,6 +164,36 @@ class BatchConsumer(Generic[E]):
                 traceparent = telemetry.valid_traceparent(header(record.headers, "traceparent"))
                 items.append(_Item(record, Delivery(event, traceparent)))  # type: ignore[arg-type]
         return items, bad
+
+    def _without_removals(
+        self, records: Sequence[ConsumerRecord[bytes, bytes]]
+    ) -> tuple[Sequence[ConsumerRecord[bytes, bytes]], list[ConsumerRecord[bytes, bytes]]]:
+        """The records with a value, and those without one that no later record of their key makes good."""
+        if self._removal is None:
+            return records, []
+        newest = {record.key: record for record in records}
+        return [record for record in records if record.value is not None], [
+            record for record in newest.values() if record.value is None
+        ]
+
+    async def _remove(
+        self, records: list[ConsumerRecord[bytes, bytes]]
+    ) -> list[tuple[ConsumerRecord[bytes, bytes], str]]:
+        """Tell the removal; return the records whose key it cannot take."""
+        removal = self._removal
+        if removal is None or not records:
+            return []
+        keys = [(record.key or b"").decode(errors="replace") for record in records]
+        try:
+            await self._persist(lambda: removal(keys))
+        except (GiveBack, asyncio.CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001 - as in `_refusal`
+            if len(records) > 1:
+                middle = len(records) // 2
+                return await self._remove(records[:middle]) + await self._remove(records[middle:])
+            return [(records[0], f"removal_failed:{type(error).__name__}")]
+        return []
 
     async def _apply(self, items: list[_Item[E]]) -> list[tuple[ConsumerRecord[bytes, bytes], str]]:
         """Run the effect; return the records that it can never be run on."""
