@@ -31,6 +31,7 @@ COMMANDS = {
         "Run the whole pipeline on the bundled sample, or on a file of yours, and show a team's page.",
     ),
     "up": ("deploy.commands.up", "Serve the trial stack in one process until Ctrl-C, and say how to reach it."),
+    "sign-in": ("deploy.commands.sign_in", "Print a link that signs in to the portal, once and soon."),
     "import": ("deploy.commands.importing", "Feed a file of comments into a running stack."),
     "analyse": ("deploy.commands.analyse", "Read comments from a file and write what the model makes of them."),
     "chart": ("deploy.commands.chart", "Draw one control chart from JSON: limits, rules and icons, as JSON."),

@@ -27,6 +27,8 @@ VARIABLES = {
     "gateway_key": "HEED_GATEWAY_KEY",
     "gateway_database_url": "HEED_GATEWAY_DATABASE_URL",
     "learning_database_url": "HEED_LEARNING_DATABASE_URL",
+    "portal_database_url": "HEED_PORTAL_DATABASE_URL",
+    "portal_url": "HEED_PORTAL_URL",
 }
 
 
@@ -38,6 +40,8 @@ class StackFile:
     kafka_bootstrap: str
     gateway_database_url: str
     learning_database_url: str
+    portal_database_url: str
+    portal_url: str
     gateway_key: str
     catalogue: str
     """Path of the team catalogue in use."""
@@ -58,6 +62,8 @@ class Installation:
     gateway_key: str | None = None
     gateway_database_url: str | None = None
     learning_database_url: str | None = None
+    portal_database_url: str | None = None
+    portal_url: str | None = None
     catalogue: Path | None = None
     data_dir: Path | None = None
     running: bool = True
@@ -128,6 +134,8 @@ def find_installation(data_dir: Path | None, environment: Mapping[str, str] = os
             gateway_key=told["gateway_key"],
             gateway_database_url=told["gateway_database_url"],
             learning_database_url=told["learning_database_url"],
+            portal_database_url=told["portal_database_url"],
+            portal_url=told["portal_url"],
             catalogue=Path(catalogue) if catalogue else None,
         )
     directory = (data_dir or default_data_dir(environment)).expanduser().resolve()
@@ -140,6 +148,8 @@ def find_installation(data_dir: Path | None, environment: Mapping[str, str] = os
         gateway_key=told["gateway_key"] or stack.gateway_key,
         gateway_database_url=stack.gateway_database_url,
         learning_database_url=stack.learning_database_url,
+        portal_database_url=stack.portal_database_url,
+        portal_url=stack.portal_url,
         catalogue=Path(stack.catalogue),
         data_dir=directory,
     )
@@ -191,7 +201,7 @@ async def database_url(installation: Installation, service: str) -> AsyncIterato
 
     Args:
         installation: whose.
-        service: `gateway` or `learning`.
+        service: `gateway`, `learning` or `portal`.
 
     Raises:
         UsageError: it is not known, or the directory holds no data yet.

@@ -34,6 +34,8 @@ from services.learning.app import LearningRunning
 from services.learning.app import running as running_learning
 from services.learning.catalogue import read as read_catalogue
 from services.learning.settings import LearningSettings
+from services.portal.app import running as running_portal
+from services.portal.settings import PortalSettings
 from shared.database import engine
 from shared.errors import HeedError, UsageError
 from shared.objects import ObjectStore
@@ -67,6 +69,7 @@ class Stack:
 
     Attributes:
         gateway_url: where feedback is submitted.
+        portal_url: where teams read their pages.
         key: bearer key of the integration `trial`.
         gateway: the service at work.
         analysis: and
@@ -74,14 +77,17 @@ class Stack:
     """
 
     gateway_url: str
+    portal_url: str
     key: str
     stage: Stage
     gateway_database_url: str
     learning_database_url: str
+    portal_database_url: str
     catalogue: Catalogue
     gateway: Running
     analysis: Running
     learning: LearningRunning
+    portal: Running
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +99,16 @@ class _Secrets:
 
 
 @asynccontextmanager
-async def running_stack(data_dir: Path, catalogue: Path, *, http_port: int = 0) -> AsyncIterator[Stack]:
+async def running_stack(
+    data_dir: Path, catalogue: Path, *, http_port: int = 0, portal_port: int = 0
+) -> AsyncIterator[Stack]:
     """Start everything; on the way out, stop it in order and keep the data.
 
     Args:
         data_dir: holds the bucket, the database, logs and keys; made if missing.
         catalogue: the team catalogue.
         http_port: of the gateway, on 127.0.0.1; 0 takes a free one.
+        portal_port: of the portal, likewise.
 
     Raises:
         UsageError: the catalogue is not valid, or the port is taken.
@@ -108,10 +117,11 @@ async def running_stack(data_dir: Path, catalogue: Path, *, http_port: int = 0) 
     """
     teams, catalogue = read_catalogue(catalogue), _absolute(catalogue)
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(_bound(http_port))
+        listener = stack.enter_context(_bound(http_port, "--port"))
+        portal_listener = stack.enter_context(_bound(portal_port, "--portal-port"))
         stage = await stack.enter_async_context(embedded_stage(data_dir))
         await stack.enter_async_context(stage.watch.guarding())
-        urls = await provision(stage.database.url, ["gateway", "learning"])
+        urls = await provision(stage.database.url, ["gateway", "learning", "portal"])
         on_stage = trial_settings(ServiceSettings, stage.broker.bootstrap)
         await create_topics(on_stage, ["unrouted", *(team.id for team in teams.teams)])
         bucket = stage.bucket
@@ -119,26 +129,43 @@ async def running_stack(data_dir: Path, catalogue: Path, *, http_port: int = 0) 
         kept = _secrets(data_dir)
         publisher = await stack.enter_async_context(stage.watch.leaving(running_publisher(on_stage, "heed-trial")))
         pipeline = _Pipeline(stage, publisher, urls, kept, catalogue)
+        portal = await pipeline.start_portal(stack, _address(portal_listener))
         learning, analysis, gateway = await pipeline.start(stack)
         key = await _bring_up_to_date(urls["gateway"], learning, data_dir, kept)
         url = await stack.enter_async_context(stage.watch.leaving(_serving(gateway, listener)))
+        portal_url = await stack.enter_async_context(stage.watch.leaving(_serving(portal, portal_listener)))
         told = StackFile(
             gateway_url=url,
             kafka_bootstrap=stage.broker.bootstrap,
             gateway_database_url=urls["gateway"],
             learning_database_url=urls["learning"],
+            portal_database_url=urls["portal"],
+            portal_url=portal_url,
             gateway_key=key,
             catalogue=str(catalogue),
             pid=os.getpid(),
         )
         write_stack_file(data_dir, told)
         stack.callback(remove_stack_file, data_dir)
-        yield Stack(url, key, stage, urls["gateway"], urls["learning"], teams, gateway, analysis, learning)
+        yield Stack(
+            gateway_url=url,
+            portal_url=portal_url,
+            key=key,
+            stage=stage,
+            gateway_database_url=urls["gateway"],
+            learning_database_url=urls["learning"],
+            portal_database_url=urls["portal"],
+            catalogue=teams,
+            gateway=gateway,
+            analysis=analysis,
+            learning=learning,
+            portal=portal,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Pipeline:
-    """The three services, and what they are started with."""
+    """The services, and what they are started with."""
 
     stage: Stage
     publisher: Publisher
@@ -164,6 +191,15 @@ class _Pipeline:
             reading,
             await entered(leaving(at_work(running_analysis, analysis, self.publisher))),
             await entered(leaving(at_work(running_gateway, gateway, self.publisher))),
+        )
+
+    async def start_portal(self, stack: AsyncExitStack, url: str) -> Running:
+        """The last reader of all, and so the first to start."""
+        settings = self._settings(
+            PortalSettings, database_url=SecretStr(self.urls["portal"]), catalogue=self.catalogue, portal_url=url
+        )
+        return await stack.enter_async_context(
+            self.stage.watch.leaving(at_work(running_portal, settings, self.publisher))
         )
 
     def _settings(self, model: type[S], **given: object) -> S:
@@ -235,15 +271,19 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def _bound(port: int) -> Iterator[socket.socket]:
+def _bound(port: int, option: str = "--port") -> Iterator[socket.socket]:
     """A socket that has the port, which is told at once to be taken if it is."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
         except OSError:
-            raise UsageError(f"port {port} on 127.0.0.1 is taken; choose another with --port") from None
+            raise UsageError(f"port {port} on 127.0.0.1 is taken; choose another with {option}") from None
         yield listener
+
+
+def _address(listener: socket.socket) -> str:
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @asynccontextmanager
@@ -265,13 +305,13 @@ async def _serving(service: Running, listener: socket.socket) -> AsyncIterator[s
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     ready = asyncio.create_task(server.ready.wait())
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    url = _address(listener)
     try:
         await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
         if not server.ready.is_set():
             error = serving.exception()
             why = error.strerror if isinstance(error, OSError) else type(error).__name__
-            raise HeedError(f"the gateway cannot take requests at {url}: {why}; choose another port with --port")
+            raise HeedError(f"the stack cannot take requests at {url}: {why}; choose another port with --port")
         yield url
     finally:
         ready.cancel()

@@ -25,7 +25,7 @@ from shared.errors import HeedError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-SERVICES = ("gateway", "learning")
+SERVICES = ("gateway", "learning", "portal")
 """The services that keep state."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")

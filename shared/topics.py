@@ -196,7 +196,7 @@ LEARNING_SUMMARIES = Topic(
     event=LearningSummary,
     key="team:period",
     producers=("learning",),
-    consumers=(),
+    consumers=("portal",),
     partitions=3,
     retention_ms=None,
     cleanup=Cleanup.COMPACT,
@@ -256,6 +256,7 @@ DEAD_LETTERS = {
     "gateway": _dead_letters("gateway", restricted=False),
     "analysis": _dead_letters("analysis", restricted=True),
     "learning": _dead_letters("learning", restricted=False),
+    "portal": _dead_letters("portal", restricted=False),
 }
 
 TOPICS: tuple[Topic, ...] = (

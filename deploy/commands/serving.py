@@ -11,6 +11,7 @@ import click
 import uvloop
 
 from deploy.embedded import running_stack
+from deploy.sign_in import LINK_MINUTES, everything, sign_in_link
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -81,11 +82,15 @@ class Unwinding:
 
 
 @asynccontextmanager
-async def starting(data_dir: Path, catalogue: Path, console: Console, *, http_port: int = 0) -> AsyncIterator[Stack]:
+async def starting(
+    data_dir: Path, catalogue: Path, console: Console, *, http_port: int = 0, portal_port: int = 0
+) -> AsyncIterator[Stack]:
     """Start the stack, saying so on the console meanwhile."""
     async with AsyncExitStack() as stack:
         with console.status("Starting the broker, the bucket, the database and the services"):
-            running = await stack.enter_async_context(running_stack(data_dir, catalogue, http_port=http_port))
+            running = await stack.enter_async_context(
+                running_stack(data_dir, catalogue, http_port=http_port, portal_port=portal_port)
+            )
         yield running
 
 
@@ -96,7 +101,10 @@ async def serve_until_stopped(stack: Stack, console: Console) -> None:
     before = {number: signal.getsignal(number) for number in SIGNALS}
     for number in SIGNALS:
         loop.add_signal_handler(number, stopped.set)
+    link = await sign_in_link(stack.portal_database_url, stack.portal_url, everything(stack.catalogue))
     for line in (
+        f"Portal       {stack.portal_url}",
+        f"Sign in      {link}  (once, within {LINK_MINUTES} minutes; `heed sign-in` makes another)",
         f"Gateway      {stack.gateway_url}  (described at {stack.gateway_url}{DESCRIPTION})",
         f"Key          {stack.key}",
         f"Kafka        {stack.stage.broker.bootstrap}",

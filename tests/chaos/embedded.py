@@ -148,7 +148,8 @@ class EmbeddedHouse:
         return told if told is not None and told.pid == self._stack.process else None
 
     def _starting(self, watch: Watch) -> AbstractAsyncContextManager[int]:
-        arguments = ["-m", "deploy.cli", "up", "--port", str(self._port), "--data-dir", str(self._directory)]
+        arguments = ["-m", "deploy.cli", "up", "--port", str(self._port), "--portal-port", "0"]
+        arguments += ["--data-dir", str(self._directory)]
         command = Command(
             name="heed up",
             argv=[sys.executable, *arguments],

@@ -42,7 +42,15 @@ if TYPE_CHECKING:
     from tests.chaos.plan import Fault, Targets
     from tests.chaos.servers import Servers
 
-MEMBERS = {"gateway": "gateway", "analysis-1": "analysis", "analysis-2": "analysis", "learning": "learning"}
+STATEFUL = ("gateway", "learning", "portal")
+
+MEMBERS = {
+    "gateway": "gateway",
+    "analysis-1": "analysis",
+    "analysis-2": "analysis",
+    "learning": "learning",
+    "portal": "portal",
+}
 """Services by member."""
 
 TARGETS: Targets = {
@@ -183,7 +191,7 @@ async def real_house(
     await connection.execute(f"CREATE DATABASE {name}")
     await connection.close()
     url = admin.set(database=name).render_as_string(hide_password=False)
-    urls = await provision(url, ["gateway", "learning"], dict.fromkeys(["gateway", "learning"], PASSWORD))
+    urls = await provision(url, STATEFUL, dict.fromkeys(STATEFUL, PASSWORD))
     settings = ServiceSettings(kafka_bootstrap=servers.broker.bootstrap, kafka_prefix=prefix)
     await create_topics(settings, read_catalogue(CATALOGUE).team_ids)
     environment = _environment(servers, prefix, urls)
@@ -228,6 +236,7 @@ def _environment(servers: Servers, prefix: str, urls: Mapping[str, str]) -> dict
             "HEED_SUMMARY_QUIET": "0.5",
             "HEED_SUMMARY_MAX_DELAY": "5",
         },
+        "portal": {**common, "HEED_DATABASE_URL": urls["portal"], "HEED_CATALOGUE": str(CATALOGUE)},
     }
 
 

@@ -114,7 +114,7 @@ def test_bad_use_is_one_line_and_exit_code_2(arguments: list[str], says: str) ->
 def up(data_dir: Path) -> Iterator[tuple[subprocess.Popen[bytes], StackFile]]:
     """`heed up` on a free port, once it tells where it is."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "deploy.cli", "up", "--port", "0", "--data-dir", str(data_dir)],
+        [sys.executable, "-m", "deploy.cli", "up", "--port", "0", "--portal-port", "0", "--data-dir", str(data_dir)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )

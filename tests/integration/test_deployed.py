@@ -43,7 +43,7 @@ pytestmark = [
     ),
 ]
 
-PASSWORDS = {account: f"{account}-quite-a-secret" for account in ("admin", "gateway", "analysis", "learning")}
+PASSWORDS = {account: f"{account}-quite-a-secret" for account in ("admin", "gateway", "analysis", "learning", "portal")}
 WORDS = "The night nurse sat with my mother for an hour. Nobody told us how long it would take."
 
 
@@ -58,7 +58,7 @@ async def test_accounts_topics_and_rights_come_to_be_as_compose_makes_them(deplo
     admin = deployed.account("admin", PASSWORDS["admin"])
     assert {outcome.change for outcome in await create_topics(admin, ["unrouted"])} == {Change.CREATED}
     assert {outcome for _, outcome in await grant_access(admin, ["unrouted"])} == {Outcome.GRANTED}
-    for service in ("gateway", "analysis", "learning"):
+    for service in ("gateway", "analysis", "learning", "portal"):
         async with admin_client(deployed.account(service, PASSWORDS[service])) as client:
             assert "feedback-analysed" in await client.list_topics()
     with pytest.raises(HeedError, match="does not let heed-gateway grant access"):

@@ -147,9 +147,9 @@ def test_an_image_of_ours_bears_our_version(name: str) -> None:
     assert (ROOT / build["context"] / build["dockerfile"]).is_file()
 
 
-def test_only_the_gateway_and_grafana_are_published_and_only_on_loopback() -> None:
+def test_only_what_people_reach_is_published_and_only_on_loopback() -> None:
     published = {name: container["ports"] for name, container in containers().items() if "ports" in container}
-    assert published.keys() == {"gateway", "grafana"}
+    assert published.keys() == {"gateway", "portal", "grafana"}
     for ports in published.values():
         assert all(filled(port, {}).startswith("127.0.0.1:") for port in ports)
 
@@ -158,12 +158,13 @@ def test_bucket_and_database_are_off_the_edge() -> None:
     outside = {name for name, network in compose()["networks"].items() if not network.get("internal")}
     assert outside == {"edge", "operators"}
     on_it = {name for name, container in containers().items() if outside & set(container.get("networks", ()))}
-    assert on_it == {"gateway", "tools", "grafana"}
+    assert on_it == {"gateway", "portal", "tools", "grafana"}
     assert {name for name, each in containers().items() if "data" in each.get("networks", ())} == {
         "postgres",
         "provision",
         "gateway",
         "learning",
+        "portal",
         "tools",
     }
 
@@ -208,7 +209,7 @@ def test_a_container_of_ours_can_write_nowhere_but_tmp(name: str) -> None:
 @pytest.mark.parametrize("service", services())
 def test_a_service_can_have_more_members(service: str) -> None:
     assert "container_name" not in containers()[service]
-    assert service == "gateway" or "ports" not in containers()[service]
+    assert service in {"gateway", "portal"} or "ports" not in containers()[service]
 
 
 def test_what_is_mounted_is_there_and_what_is_kept_has_a_volume() -> None:

@@ -1,0 +1,1 @@
+"""The portal: where teams read their pages and say what they do about them."""

@@ -1,0 +1,110 @@
+"""Wires the portal: database, read model, consumers and HTTP."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from services.portal.api import build_app
+from services.portal.assets import Assets
+from services.portal.audit import Audit
+from services.portal.directory import DirectoryFile
+from services.portal.pages import PageStore
+from services.portal.portal import Portal
+from services.portal.protection import Limit
+from services.portal.sessions import SessionStore
+from services.portal.views import Views
+from shared.consumer import BatchConsumer
+from shared.database import engine, is_up, migrate
+from shared.repeating import repeating
+from shared.service import Running
+from shared.topics import LEARNING_SUMMARIES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from services.portal.settings import PortalSettings
+    from shared.publisher import Publisher
+
+SCHEMA = "portal"
+
+
+def open_database(settings: PortalSettings) -> AsyncEngine:
+    """The portal's engine; whoever opens it disposes of it."""
+    return engine(settings.database_url.get_secret_value(), SCHEMA, settings.portal_database_pool)
+
+
+async def migrate_database(database: AsyncEngine) -> None:
+    """Bring schema `portal` to the newest revision.
+
+    Raises:
+        TransientFault: the database is away.
+    """
+    await migrate(database, SCHEMA, "services.portal:migrations")
+
+
+@asynccontextmanager
+async def running(settings: PortalSettings, publisher: Publisher) -> AsyncIterator[Running]:
+    """The portal at work until the block ends.
+
+    Raises:
+        UsageError: the catalogue cannot be read.
+        TransientFault: the database does not answer.
+    """
+    directory = DirectoryFile(settings.catalogue)
+    database = open_database(settings)
+    try:
+        await migrate_database(database)
+        async with _wired(settings, publisher, database, directory) as service:
+            yield service
+    finally:
+        await database.dispose()
+
+
+@asynccontextmanager
+async def _wired(
+    settings: PortalSettings, publisher: Publisher, database: AsyncEngine, directory: DirectoryFile
+) -> AsyncIterator[Running]:
+    assets = Assets()
+    portal = Portal(
+        settings=settings,
+        directory=directory,
+        pages=PageStore(database),
+        sessions=SessionStore(database),
+        audit=Audit(database),
+        views=Views(assets.paths),
+        limit=Limit(settings.portal_sign_ins),
+    )
+
+    async def purge() -> None:
+        now = datetime.now(UTC)
+        await portal.sessions.purge(now)
+        await portal.audit.forget(now - timedelta(days=settings.portal_audit_retention_days))
+
+    async with (
+        directory.watched(),
+        repeating(purge, settings.purge_interval, "portal-purge"),
+    ):
+        service = Running(
+            consumers=_consumers(portal, publisher),
+            checks={"database": lambda: is_up(database)},
+            works_without_kafka=True,
+        )
+        service.app = build_app(portal, assets, service.readiness)
+        yield service
+
+
+def _consumers(portal: Portal, publisher: Publisher) -> tuple[BatchConsumer[Any], ...]:
+    return (
+        BatchConsumer(
+            service=SCHEMA,
+            topic=LEARNING_SUMMARIES,
+            effect=portal.pages.on_learning_summary,
+            removal=portal.pages.on_taken_back,
+            publisher=publisher,
+            settings=portal.settings,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""The portal's schema, step by step."""

@@ -1,0 +1,46 @@
+"""The collaborators of every route."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from services.portal.audit import Audit
+    from services.portal.directory import DirectoryFile
+    from services.portal.pages import PageStore
+    from services.portal.protection import Limit
+    from services.portal.sessions import SessionStore
+    from services.portal.settings import PortalSettings
+    from services.portal.views import Views
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portal:
+    """What routes work with.
+
+    Attributes:
+        directory: teams and members, as the catalogue has them now.
+        limit: on tries to sign in.
+    """
+
+    settings: PortalSettings
+    directory: DirectoryFile
+    pages: PageStore
+    sessions: SessionStore
+    audit: Audit
+    views: Views
+    limit: Limit
+
+    @property
+    def session_cookie(self) -> str:
+        """Its name; with `__Host-` a browser takes it over TLS only, and from no other host of the domain."""
+        return self._cookie("heed-session")
+
+    @property
+    def form_cookie(self) -> str:
+        """The name of the cookie that guards forms before a session is there."""
+        return self._cookie("heed-form")
+
+    def _cookie(self, name: str) -> str:
+        return f"__Host-{name}" if self.settings.is_secure else name

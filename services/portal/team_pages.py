@@ -1,0 +1,58 @@
+"""My teams, and a team's pages."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, HTTPException, Request, Response
+
+from services.portal.access import OwnTeam, SignedIn, portal_of
+from services.portal.directory import UNROUTED
+
+if TYPE_CHECKING:
+    from services.portal.people import Person
+    from services.portal.portal import Portal
+
+routes = APIRouter()
+
+
+@routes.get("/")
+async def my_teams(request: Request, person: SignedIn) -> Response:
+    """The person's teams, each with its newest page."""
+    portal = portal_of(request)
+    ids = await visible_teams(portal, person)
+    newest = await portal.pages.newest(ids)
+    directory = portal.directory.current
+    teams = [(directory.team(team_id), newest.get(team_id)) for team_id in ids]
+    return portal.views.page("my_teams.html", person, teams=teams)
+
+
+@routes.get("/teams/{team_id}/{period}")
+async def team_page(request: Request, team_id: OwnTeam, period: str, person: SignedIn) -> Response:
+    """One team's page for one period."""
+    portal = portal_of(request)
+    summary = await portal.pages.page(team_id, day(period))
+    if summary is None:
+        raise HTTPException(404)
+    await portal.audit.viewed(person, f"page {summary.key()} revision {summary.revision}", datetime.now(UTC))
+    return portal.views.page("team_page.html", person, summary=summary)
+
+
+async def visible_teams(portal: Portal, person: Person) -> list[str]:
+    """Ids of the teams that this person may see: those of the catalogue in its order, then others with pages."""
+    known = [team.id for team in portal.directory.current.teams]
+    others = (await portal.pages.teams() | set(person.teams)) - {*known, UNROUTED}
+    return person.visible([*known, *sorted(others), UNROUTED])
+
+
+def day(given: str) -> date:
+    """A period from a path.
+
+    Raises:
+        HTTPException: 404, it is no day.
+    """
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        raise HTTPException(404) from None
