@@ -8,20 +8,30 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
+from deploy.cli import heed, run
+from deploy.sample.feedback import CATALOGUE as CATALOGUE_FILE
+from services.learning.app import running
 from services.learning.overdue import UrgentWatch
 from services.learning.readings import reading_of, tombstone
+from services.learning.settings import LearningSettings
 from services.learning.store import ReadingStore
 from services.learning.urgent import UrgentStore
 from shared.database import engine, migrate
 from shared.events import About, FeedbackUrgent, UrgentAcknowledged
+from shared.service import at_work
+from tests.doubles import RememberingPublisher
 from tests.integration.learning_database import SCHEMA, database, emptied, rows, url
 from tests.unit.learning_samples import NOON, analysed, identifier
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from shared.settings import ServiceSettings
 
 __all__ = ["database", "url"]
 
@@ -45,6 +55,32 @@ def taken_on(number: int = 1, version: int = 1, role: str = "Safeguarding lead")
     return UrgentAcknowledged(
         feedback_id=identifier(number), version=version, role=role, acknowledged_at=NOON + timedelta(hours=1)
     )
+
+
+async def test_heed_urgent_acknowledge_reaches_the_service_over_kafka(
+    kafka: ServiceSettings, database: AsyncEngine, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command publishes on the topic, and the service that reads it takes the item off the list."""
+    store = UrgentStore(database)
+    await store.flag([flagged()])
+    monkeypatch.setenv("HEED_KAFKA_BOOTSTRAP", kafka.kafka_bootstrap)
+    monkeypatch.setenv("HEED_KAFKA_PREFIX", kafka.kafka_prefix)
+    monkeypatch.setenv("HEED_KAFKA_EMBEDDED", str(kafka.kafka_embedded))
+    monkeypatch.setenv("HEED_LEARNING_DATABASE_URL", url)
+    given = LearningSettings(
+        database_url=SecretStr(url), catalogue=CATALOGUE_FILE, **kafka.model_dump(exclude_unset=True)
+    )
+
+    async def nothing_waits() -> bool:
+        return not await store.items()
+
+    asked = ("urgent", "acknowledge", str(identifier(1)), "--role", "Duty manager")
+    assert await asyncio.to_thread(run, heed, asked) == 0
+    async with at_work(running, given, RememberingPublisher()):
+        await until(nothing_waits, 30)
+
+    (item,) = await store.items(everything=True)
+    assert item.acknowledged_by == "Duty manager"
 
 
 @pytest.fixture
