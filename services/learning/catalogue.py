@@ -157,6 +157,20 @@ class Team(_Strict):
     opt_in: OptIn = OptIn()
 
 
+class Member(_Strict):
+    """Who belongs where: the portal reads it, this service only sees that it is well written.
+
+    Attributes:
+        who: what the identity provider calls the person.
+        teams: ids.
+        roles: as `urgent_role` has them; `steward` sees every team.
+    """
+
+    who: Label
+    teams: tuple[str, ...] = ()
+    roles: tuple[Label, ...] = ()
+
+
 class Catalogue(_Strict):
     """All teams, in the order of the file.
 
@@ -168,6 +182,7 @@ class Catalogue(_Strict):
     teams: Annotated[tuple[Team, ...], Field(min_length=1)]
     allow_list: tuple[Label, ...] = ()
     urgent_role: Label | None = None
+    members: tuple[Member, ...] = ()
 
     @property
     def team_ids(self) -> tuple[str, ...]:
@@ -289,6 +304,12 @@ def _inconsistencies(catalogue: Catalogue) -> list[str]:
             for r, rule in enumerate(team.match)
             if not rule.criteria()
         ]
+    problems += [
+        f"members[{m}].teams: '{team}' is no team of this file; correct the id or remove it"
+        for m, member in enumerate(catalogue.members)
+        for team in member.teams
+        if team not in seen
+    ]
     return problems
 
 
@@ -299,6 +320,7 @@ _FIELDS: dict[str, type[_Strict]] = {
     "phases": Phase,
     "contacts": Care,
     "opt_in": OptIn,
+    "members": Member,
 }
 
 _ADVICE = {

@@ -32,6 +32,8 @@ def team(**fields: str) -> str:
         ),
         (team(colour="blue"), "teams.yaml: teams[0].colour: unknown field; remove it or use one of id, name,"),
         (ONE + "\nteam: []", "teams.yaml: team: unknown field; did you mean 'teams'?"),
+        (ONE + "\nmembers: [{who: x, team: [a]}]", "teams.yaml: members[0].team: unknown field; did you mean 'teams'?"),
+        (ONE + "\nmembers: [{who: x, teams: [b]}]", "teams.yaml: members[0].teams: 'b' is no team of this file; "),
         ("teams: [{id: a, organisation: O, match: [{organisation: O}]}]", "teams.yaml: teams[0].name: missing; add it"),
         (team(match="[]"), "teams.yaml: teams[0].match: empty; add at least one"),
         (team(match="[{}]"), "teams.yaml: teams[0].match[0]: empty; name at least one of organisation, service,"),
