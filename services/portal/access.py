@@ -137,6 +137,22 @@ def guard_form(portal: Portal, response: Response, cookie: str) -> None:
     _set(portal, response, portal.form_cookie, cookie, BEFORE_SECONDS)
 
 
+def tie(portal: Portal, response: Response, state: str, seconds: int) -> None:
+    """Have the browser remember what it asked the identity provider."""
+    _set(portal, response, portal.state_cookie, state, seconds)
+
+
+def untie(portal: Portal, response: Response) -> None:
+    """Have it forget."""
+    response.delete_cookie(portal.state_cookie, path="/", secure=portal.settings.is_secure, httponly=True)
+
+
+def is_tied(request: Request, state: str) -> bool:
+    """Whether this browser asked: nobody can be made to sign in as somebody else by a link."""
+    kept = request.cookies.get(portal_of(request).state_cookie, "")
+    return hmac.compare_digest(kept.encode(), state.encode())
+
+
 def _set(portal: Portal, response: Response, name: str, value: str, seconds: int) -> None:
     # Lax, not Strict: a link from an e-mail or from the identity provider must find the session.
     response.set_cookie(

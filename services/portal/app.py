@@ -13,6 +13,7 @@ from services.portal.directory import DirectoryFile
 from services.portal.pages import PageStore
 from services.portal.portal import Portal
 from services.portal.protection import Limit
+from services.portal.provider import Provider
 from services.portal.sessions import SessionStore
 from services.portal.views import Views
 from shared.consumer import BatchConsumer
@@ -77,6 +78,7 @@ async def _wired(
         audit=Audit(database),
         views=Views(assets.paths),
         limit=Limit(settings.portal_sign_ins),
+        provider=Provider(settings) if settings.portal_oidc_issuer else None,
     )
 
     async def purge() -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from services.portal.directory import DirectoryFile
     from services.portal.pages import PageStore
     from services.portal.protection import Limit
+    from services.portal.provider import Provider
     from services.portal.sessions import SessionStore
     from services.portal.settings import PortalSettings
     from services.portal.views import Views
@@ -22,6 +23,7 @@ class Portal:
     Attributes:
         directory: teams and members, as the catalogue has them now.
         limit: on tries to sign in.
+        provider: who vouches for people; None: links only.
     """
 
     settings: PortalSettings
@@ -31,6 +33,7 @@ class Portal:
     audit: Audit
     views: Views
     limit: Limit
+    provider: Provider | None
 
     @property
     def session_cookie(self) -> str:
@@ -41,6 +44,11 @@ class Portal:
     def form_cookie(self) -> str:
         """The name of the cookie that guards forms before a session is there."""
         return self._cookie("heed-form")
+
+    @property
+    def state_cookie(self) -> str:
+        """The name of the cookie that ties an identity provider's answer to the browser that asked."""
+        return self._cookie("heed-state")
 
     def _cookie(self, name: str) -> str:
         return f"__Host-{name}" if self.settings.is_secure else name

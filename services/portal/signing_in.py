@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.responses import RedirectResponse
 
 from services.portal import access, sessions
 from services.portal.access import Form, SignedIn, portal_of
+from services.portal.provider import SignInRefusedError
 
 if TYPE_CHECKING:
     from services.portal.people import Grant
     from services.portal.portal import Portal
 
+log = logging.getLogger(__name__)
+
 routes = APIRouter()
+
+ANSWER_WITHIN = timedelta(minutes=10)
+"""For so long the identity provider may take over a sign-in."""
 
 
 @routes.get("/sign-in")
 async def sign_in(request: Request) -> Response:
     """The ways in."""
     portal = portal_of(request)
-    return portal.views.page("sign_in.html", by_provider=portal.settings.portal_oidc_issuer is not None)
+    return portal.views.page("sign_in.html", by_provider=portal.provider is not None)
 
 
 @routes.get("/sign-in/link/{opener}")
@@ -48,6 +55,44 @@ async def spend_link(request: Request, opener: str) -> Response:
     if grant is None:
         return portal.views.page("sign_in_failed.html", status=403)
     return await begun(portal, grant)
+
+
+@routes.get("/sign-in/provider")
+async def ask_provider(request: Request) -> Response:
+    """Send the browser to the identity provider."""
+    portal = portal_of(request)
+    if portal.provider is None:
+        raise HTTPException(404)
+    if not allowed(request, portal):
+        return portal.views.page("too_many.html", status=429)
+    start = await portal.provider.start()
+    await portal.sessions.begin_attempt(start.state, start.attempt, datetime.now(UTC) + ANSWER_WITHIN)
+    response = RedirectResponse(start.url, 303)
+    access.tie(portal, response, start.state, int(ANSWER_WITHIN.total_seconds()))
+    return response
+
+
+@routes.get("/sign-in/answer")
+async def take_answer(request: Request, code: str = "", state: str = "") -> Response:
+    """What the identity provider says, if it is the answer to what this browser asked."""
+    portal = portal_of(request)
+    if portal.provider is None:
+        raise HTTPException(404)
+    if not allowed(request, portal):
+        return portal.views.page("too_many.html", status=429)
+    attempt = None
+    if code and state and access.is_tied(request, state):
+        attempt = await portal.sessions.spend_attempt(state, datetime.now(UTC))
+    if attempt is None:
+        return portal.views.page("sign_in_refused.html", status=403)
+    try:
+        grant = await portal.provider.finish(code, attempt)
+    except SignInRefusedError as refusal:
+        log.warning("nobody was signed in: %s", refusal)
+        return portal.views.page("sign_in_refused.html", status=403)
+    response = await begun(portal, grant)
+    access.untie(portal, response)
+    return response
 
 
 @routes.post("/sign-out")

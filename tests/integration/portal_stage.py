@@ -17,7 +17,7 @@ from services.portal.sessions import SessionStore
 from services.portal.settings import PortalSettings
 from shared.database import engine
 from tests.doubles import RememberingPublisher, raw
-from tests.unit.portal_samples import CATALOGUE
+from tests.unit.portal_examples import CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

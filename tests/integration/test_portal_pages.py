@@ -10,7 +10,7 @@ import pytest
 from shared.topics import LEARNING_SUMMARIES, TOPICS
 from tests.doubles import consumed, raw
 from tests.integration.portal_stage import Stage, running_portal
-from tests.unit.portal_samples import MAY, OTHER, TEAM, page
+from tests.unit.portal_examples import MAY, OTHER, TEAM, page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
