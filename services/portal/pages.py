@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from services.portal import deliveries_store
 from shared.database import transient_faults_told
 from shared.summaries import LearningSummary
 
@@ -25,7 +26,7 @@ _KEEP = text(
     "FROM jsonb_to_recordset(CAST(:rows AS jsonb)) "
     "AS given(team_id text, period date, revision integer, payload jsonb) ORDER BY team_id, period "
     "ON CONFLICT (team_id, period) DO UPDATE SET revision = EXCLUDED.revision, payload = EXCLUDED.payload, "
-    "received_at = EXCLUDED.received_at WHERE EXCLUDED.revision > page.revision"
+    "received_at = EXCLUDED.received_at WHERE EXCLUDED.revision > page.revision RETURNING team_id, period"
 )
 _TAKE_BACK = text(
     "UPDATE page SET payload = NULL, received_at = :now "
@@ -69,7 +70,7 @@ class PageStore:
         self._database = database
 
     async def on_learning_summary(self, deliveries: Sequence[Delivery[LearningSummary]]) -> None:
-        """Keep the newest revision of each page; a replay or an older revision changes nothing.
+        """Keep the newest revision of each page and have it delivered; a replay or an older revision changes nothing.
 
         Raises:
             TransientFault: PostgreSQL is away; nothing was written.
@@ -88,8 +89,10 @@ class PageStore:
             }
             for summary in newest.values()
         ]
+        now = datetime.now(UTC)
         async with transient_faults_told(), self._database.begin() as connection:
-            await connection.execute(_KEEP, {"rows": json.dumps(rows), "now": datetime.now(UTC)})
+            kept = await connection.execute(_KEEP, {"rows": json.dumps(rows), "now": now})
+            await deliveries_store.due(connection, [newest[row.team_id, row.period] for row in kept], now)
 
     async def on_taken_back(self, keys: Sequence[str]) -> None:
         """Forget what these pages say; their revision stays, so that only a newer one brings a page back.
@@ -106,6 +109,7 @@ class PageStore:
         }
         async with transient_faults_told(), self._database.begin() as connection:
             await connection.execute(_TAKE_BACK, given)
+            await deliveries_store.taken_back(connection, given)
 
     async def page(self, team_id: str, period: date) -> LearningSummary | None:
         """One page, if it is out."""

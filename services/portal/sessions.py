@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from services.portal.people import Grant
+from services.portal.subscriptions_membership import REMEMBER
 from shared.database import transient_faults_told
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 _GRANT = "(token_hash, subject, teams, roles, expires_at) VALUES (:hash, :subject, :teams, :roles, :expires)"
-_ADD_SESSION = text(f"INSERT INTO session {_GRANT}")
+_ADD_SESSION = text(f"WITH remembered AS ({REMEMBER}) INSERT INTO session {_GRANT}")
 _ADD_LINK = text(f"INSERT INTO sign_in_link {_GRANT}")
 _FIND = text("SELECT subject, teams, roles FROM session WHERE token_hash = :hash AND expires_at > :now")
 _END = text("DELETE FROM session WHERE token_hash = :hash")
@@ -68,7 +69,10 @@ class SessionStore:
         self._database = database
 
     async def begin(self, grant: Grant, expires_at: datetime) -> str:
-        """Sign a person in; returns the cookie's value, which is kept nowhere."""
+        """Sign a person in; returns the cookie's value, which is kept nowhere.
+
+        What they are let in with is remembered: their subscriptions go on when they have gone home.
+        """
         return await self._add(_ADD_SESSION, grant, expires_at)
 
     async def find(self, cookie: str, now: datetime) -> Grant | None:
