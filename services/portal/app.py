@@ -15,6 +15,7 @@ from services.portal.portal import Portal
 from services.portal.protection import Limit
 from services.portal.provider import Provider
 from services.portal.sessions import SessionStore
+from services.portal.subscriptions_at_work import delivering
 from services.portal.views import Views
 from shared.consumer import BatchConsumer
 from shared.database import engine, is_up, migrate
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from services.portal.settings import PortalSettings
+    from services.portal.subscriptions_offer import Subscribing
     from shared.publisher import Publisher
 
 SCHEMA = "portal"
@@ -59,7 +61,10 @@ async def running(settings: PortalSettings, publisher: Publisher) -> AsyncIterat
     database = open_database(settings)
     try:
         await migrate_database(database)
-        async with _wired(settings, publisher, database, directory) as service:
+        async with (
+            delivering(settings, database, directory) as subscribing,
+            _wired(settings, publisher, database, directory, subscribing) as service,
+        ):
             yield service
     finally:
         await database.dispose()
@@ -67,7 +72,11 @@ async def running(settings: PortalSettings, publisher: Publisher) -> AsyncIterat
 
 @asynccontextmanager
 async def _wired(
-    settings: PortalSettings, publisher: Publisher, database: AsyncEngine, directory: DirectoryFile
+    settings: PortalSettings,
+    publisher: Publisher,
+    database: AsyncEngine,
+    directory: DirectoryFile,
+    subscribing: Subscribing | None,
 ) -> AsyncIterator[Running]:
     assets = Assets()
     portal = Portal(
@@ -79,6 +88,7 @@ async def _wired(
         views=Views(assets.paths),
         limit=Limit(settings.portal_sign_ins),
         provider=Provider(settings) if settings.portal_oidc_issuer else None,
+        subscribing=subscribing,
     )
 
     async def purge() -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from services.portal.provider import Provider
     from services.portal.sessions import SessionStore
     from services.portal.settings import PortalSettings
+    from services.portal.subscriptions_offer import Subscribing
     from services.portal.views import Views
 
 
@@ -24,6 +25,7 @@ class Portal:
         directory: teams and members, as the catalogue has them now.
         limit: on tries to sign in.
         provider: who vouches for people; None: links only.
+        subscribing: what subscriptions work with; None: there are none here.
     """
 
     settings: PortalSettings
@@ -34,6 +36,7 @@ class Portal:
     views: Views
     limit: Limit
     provider: Provider | None
+    subscribing: Subscribing | None
 
     @property
     def session_cookie(self) -> str:

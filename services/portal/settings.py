@@ -7,10 +7,11 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from shared.settings import Seconds, ServiceSettings
+from services.portal.subscriptions_settings import SubscriptionSettings
+from shared.settings import Seconds
 
 
-class PortalSettings(ServiceSettings):
+class PortalSettings(SubscriptionSettings):
     """Settings of the portal, beside those of every service."""
 
     database_url: SecretStr = Field(
