@@ -33,6 +33,9 @@ T = TypeVar("T")
 PIECE = 1024 * 1024
 """Bytes of a download in memory at a time."""
 
+AT_ONCE = 10
+"""Connections that are kept open; more than these are opened and closed."""
+
 _ABSENT = frozenset({"NoSuchKey", "NoSuchVersion", "MethodNotAllowed"})
 """What stores say of an object that is not there; the last of one whose newest version is a delete marker."""
 
@@ -300,5 +303,7 @@ def _client(endpoint: str, access_key: str, secret_key: str, region: str) -> Min
         secure=parts.scheme == "https",
         region=region,
         # The SDK's own default waits five minutes for a store that is gone.
-        http_client=PoolManager(timeout=Timeout(connect=3, read=30), retries=Retry(2, backoff_factor=0.2)),
+        http_client=PoolManager(
+            maxsize=AT_ONCE, timeout=Timeout(connect=3, read=30), retries=Retry(2, backoff_factor=0.2)
+        ),
     )

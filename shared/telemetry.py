@@ -74,6 +74,7 @@ class Metric(Enum):
     OUTBOX_PUBLISHED = MetricDefinition("heed.gateway.published", "counter", "{row}", "Outbox rows that Kafka took.")
     OUTBOX_SET_ASIDE = MetricDefinition("heed.gateway.set_aside", "counter", "{row}", "Rows never to be published.")
     DELIVERIES = MetricDefinition("heed.portal.deliveries", "counter", "{delivery}", "Deliveries, by channel, outcome.")
+    UPLOADS = MetricDefinition("heed.gateway.uploads", "counter", "{upload}", "Recordings declared, by outcome.")
     RELAY_FAULTS = MetricDefinition("heed.gateway.relay_faults", "counter", "{fault}", "Faults the relay outlived.")
 
 

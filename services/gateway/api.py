@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response, Security
@@ -12,7 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from services.gateway import handlers, openapi
+from services.gateway import handlers, openapi, upload_handlers
 from services.gateway.batch import MEDIA_TYPES, submit_batch
 from services.gateway.handlers import Gateway
 from services.gateway.integrations import Integration
@@ -87,6 +88,7 @@ async def follow(request: Request, receipt: str, caller: Caller) -> Response:
         summarised=[openapi.SummaryReference(team_id=team, period=period) for team, period in journey.summarised]
         or None,
         withdrawn_at=journey.withdrawn_at,
+        media=journey.media and openapi.MediaAnswer(**asdict(journey.media)),
     )
     return JSONResponse(answer.model_dump(mode="json", exclude_none=True), headers=NO_STORE)
 
@@ -96,6 +98,34 @@ async def withdraw(request: Request, receipt: str, caller: Caller) -> Response:
     feedback_id, withdrawn_at = await handlers.withdraw_feedback(_gateway(request), caller, receipt)
     answer = openapi.WithdrawnAnswer(receipt=receipt, feedback_id=feedback_id, withdrawn_at=withdrawn_at)
     return JSONResponse(answer.model_dump(mode="json"), 202, NO_STORE)
+
+
+async def declare(request: Request, caller: Caller) -> Response:
+    """Declare a recording; the answer holds a form for each of its files, to upload it to the bucket."""
+    gateway = _gateway(request)
+    handlers.check_media_type(request.headers, "application/json")
+    handlers.check_length(request.headers, gateway.settings.gateway_max_body)
+    body = await handlers.read_body(request.stream(), gateway.settings.gateway_max_body)
+    ticket = await upload_handlers.declare_recording(gateway, caller, body)
+    answer = openapi.TicketAnswer(
+        media_id=ticket.media_id,
+        receipt=ticket.receipt,
+        state=ticket.state,
+        expires_at=min((form.expires_at for form in ticket.forms.values()), default=None),
+        upload={role: openapi.FormAnswer(url=form.url, fields=dict(form.fields)) for role, form in ticket.forms.items()}
+        or None,
+    )
+    headers = {"Location": f"/v1/feedback/{ticket.receipt}", **NO_STORE}
+    return JSONResponse(answer.model_dump(mode="json", exclude_none=True), 201 if ticket.is_new else 200, headers)
+
+
+async def complete(request: Request, media_id: str, caller: Caller) -> Response:
+    """Say that every file of a recording is uploaded. Saying it again is answered the same."""
+    traceparent = telemetry.valid_traceparent(request.headers.get("traceparent"))
+    done = await upload_handlers.complete_recording(_gateway(request), caller, media_id, traceparent)
+    answer = openapi.CompletedAnswer(media_id=done.media_id, receipt=done.receipt, uploaded_at=done.uploaded_at)
+    headers = {"Location": f"/v1/feedback/{done.receipt}", **NO_STORE}
+    return JSONResponse(answer.model_dump(mode="json"), 202, headers)
 
 
 async def live() -> Response:
@@ -168,6 +198,25 @@ def _add_routes(app: FastAPI) -> None:
         methods=["DELETE"],
         status_code=202,
         responses={202: {"model": openapi.WithdrawnAnswer}, **refusals(401, 404, 503)},
+    )
+    app.add_api_route(
+        "/v1/media",
+        declare,
+        methods=["POST"],
+        status_code=201,
+        responses={
+            200: {"model": openapi.TicketAnswer, "description": "Known already"},
+            201: {"model": openapi.TicketAnswer},
+            **refusals(400, 401, 409, 413, 415, 422, 501, 503),
+        },
+        openapi_extra=openapi.recording_body(),
+    )
+    app.add_api_route(
+        "/v1/media/{media_id}/complete",
+        complete,
+        methods=["POST"],
+        status_code=202,
+        responses={202: {"model": openapi.CompletedAnswer}, **refusals(401, 404, 409, 501, 503)},
     )
     app.add_api_route("/health/live", live, methods=["GET"])
     ready_answers: dict[int | str, dict[str, Any]] = {code: {"model": openapi.ReadyAnswer} for code in (200, 503)}

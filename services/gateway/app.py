@@ -1,4 +1,4 @@
-"""Wires the gateway: database, relay, purge, consumers and HTTP."""
+"""Wires the gateway: database, bucket, relay, purge, sweep, consumers and HTTP."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from services.gateway.pseudonyms import Pseudonyms
 from services.gateway.purge import purge
 from services.gateway.relay import Relay
 from services.gateway.store import FeedbackStore
+from services.gateway.sweeping import sweep
+from services.gateway.upload_handlers import Recordings
+from services.gateway.upload_store import UploadStore
 from shared.consumer import BatchConsumer, Delivery
 from shared.database import engine, is_up, migrate
 from shared.errors import TransientFault
+from shared.objects import ObjectStore
 from shared.repeating import background, repeating
 from shared.service import Running
-from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_SUMMARISED
+from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_SUMMARISED, MEDIA_CHECKED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
     from services.gateway.settings import GatewaySettings
     from shared.events import FeedbackAnalysed, FeedbackSummarised
+    from shared.media import MediaChecked
     from shared.publisher import Publisher
 
 SCHEMA = "gateway"
@@ -49,7 +54,7 @@ async def migrate_database(database: AsyncEngine) -> None:
 
 @asynccontextmanager
 async def running(settings: GatewaySettings, publisher: Publisher) -> AsyncIterator[Running]:
-    """The gateway at work: relay and purge run until the block ends.
+    """The gateway at work: relay, purge and sweep run until the block ends.
 
     Raises:
         TransientFault: the database does not answer.
@@ -63,6 +68,22 @@ async def running(settings: GatewaySettings, publisher: Publisher) -> AsyncItera
         await database.dispose()
 
 
+def open_bucket(settings: GatewaySettings) -> ObjectStore | None:
+    """The bucket of recordings; None where the operator has set none."""
+    if settings.s3_endpoint is None:
+        return None
+    assert settings.s3_access_key is not None, "the settings saw to it"
+    assert settings.s3_secret_key is not None, "the settings saw to it"
+    return ObjectStore(
+        settings.s3_endpoint,
+        settings.s3_access_key,
+        settings.s3_secret_key.get_secret_value(),
+        settings.s3_bucket,
+        public_endpoint=settings.s3_public_endpoint,
+        region=settings.s3_region,
+    )
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -72,7 +93,9 @@ async def _wired(settings: GatewaySettings, publisher: Publisher, database: Asyn
     outbox, store = Outbox(database), FeedbackStore(database)
     relay = Relay(outbox, publisher, settings, _now)
     pseudonyms = Pseudonyms(settings.pseudonym_key.get_secret_value().encode())
-    gateway = Gateway(settings, Keys(database), store, pseudonyms, _now, relay.wake)
+    uploads, bucket = UploadStore(database), open_bucket(settings)
+    recordings = Recordings(uploads, bucket) if bucket else None
+    gateway = Gateway(settings, Keys(database), store, pseudonyms, _now, relay.wake, recordings)
 
     async def database_up() -> bool:
         return await is_up(database)
@@ -83,13 +106,14 @@ async def _wired(settings: GatewaySettings, publisher: Publisher, database: Asyn
     async with (
         background(relay.run, "gateway-relay") as relaying,
         repeating(lambda: purge(outbox, settings, _now), settings.purge_interval, "gateway-purge"),
+        sweeping(recordings, settings),
     ):
 
         async def relay_alive() -> bool:
             return not relaying.done()
 
         service = Running(
-            consumers=_consumers(store, publisher, settings),
+            consumers=_consumers(store, uploads, publisher, settings),
             checks={"database": database_up, "relay": relay_alive, "outbox": outbox_moves},
             works_without_kafka=True,
         )
@@ -106,14 +130,29 @@ async def is_moving(outbox: Outbox, limit: timedelta, clock: Callable[[], dateti
     return oldest is None or clock() - oldest <= limit
 
 
+@asynccontextmanager
+async def sweeping(recordings: Recordings | None, settings: GatewaySettings) -> AsyncIterator[None]:
+    """Look again and again for uploads to remove, while inside and where recordings are taken."""
+    if recordings is None:
+        yield
+        return
+    async with repeating(
+        lambda: sweep(recordings, settings, _now), settings.media_sweep_interval, "gateway-media-sweep"
+    ):
+        yield
+
+
 def _consumers(
-    store: FeedbackStore, publisher: Publisher, settings: GatewaySettings
-) -> tuple[BatchConsumer[FeedbackAnalysed], BatchConsumer[FeedbackSummarised]]:
+    store: FeedbackStore, uploads: UploadStore, publisher: Publisher, settings: GatewaySettings
+) -> tuple[BatchConsumer[FeedbackAnalysed], BatchConsumer[FeedbackSummarised], BatchConsumer[MediaChecked]]:
     async def on_feedback_analysed(deliveries: Sequence[Delivery[FeedbackAnalysed]]) -> None:
         await store.mark_read([delivery.event for delivery in deliveries])
 
     async def on_feedback_summarised(deliveries: Sequence[Delivery[FeedbackSummarised]]) -> None:
         await store.mark_summarised([delivery.event for delivery in deliveries])
+
+    async def on_media_checked(deliveries: Sequence[Delivery[MediaChecked]]) -> None:
+        await uploads.mark_checked([delivery.event for delivery in deliveries])
 
     return (
         BatchConsumer(
@@ -127,6 +166,13 @@ def _consumers(
             service="gateway",
             topic=FEEDBACK_SUMMARISED,
             effect=on_feedback_summarised,
+            publisher=publisher,
+            settings=settings,
+        ),
+        BatchConsumer(
+            service="gateway",
+            topic=MEDIA_CHECKED,
+            effect=on_media_checked,
             publisher=publisher,
             settings=settings,
         ),

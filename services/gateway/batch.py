@@ -10,8 +10,10 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from services.gateway.handlers import not_taken
 from services.gateway.lines import lines
-from services.gateway.problems import Problem, database_away, too_large, withdrawn
+from services.gateway.problems import Problem, database_away, too_large
+from services.gateway.store import Accepted
 from shared import telemetry
 from shared.errors import TransientFault
 from shared.telemetry import Metric
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from services.gateway.feedback import Prepared
     from services.gateway.handlers import Gateway
     from services.gateway.integrations import Integration
-    from services.gateway.store import Accepted
+    from services.gateway.store import Refusal
 
 MEDIA_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
@@ -72,15 +74,15 @@ class _Batch:
         accepted = await self._accepted([prepared for _, _, prepared in group])
         for place, (slot, number, _) in enumerate(group):
             answer = accepted[place] if accepted is not None else None
-            if answer is not None:
+            if isinstance(answer, Accepted):
                 self.answers[slot] = _accepted_line(number, answer)
                 self._outcomes["duplicate" if answer.duplicate else "accepted"] += 1
             else:
-                problem = withdrawn() if accepted is not None else database_away()
+                problem = not_taken(answer) if answer is not None else database_away()
                 self.answers[slot] = _problem_line(number, problem)
                 self._outcomes[problem.kind] += 1
 
-    async def _accepted(self, group: list[Prepared]) -> list[Accepted | None] | None:
+    async def _accepted(self, group: list[Prepared]) -> list[Accepted | Refusal] | None:
         """The store's answers; None once the database went away in the middle of the request."""
         if self._away:
             return None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from pydantic import ValidationError
 
 from services.gateway.problems import Problem, invalid, too_large
-from services.gateway.submission import CommentInput, SocialPostInput, SubmitterInput, VideoInput
+from services.gateway.submission import CommentInput, Envelope, SocialPostInput, SubmitterInput, VideoInput
 from shared.events import (
     About,
     Consent,
@@ -59,9 +59,7 @@ def prepare(
     Raises:
         Problem: 422 where the organisation is not the integration's, 413 where the event outgrows a Kafka record.
     """
-    if not integration.speaks_for(submission.about.organisation):
-        detail = "This integration may not submit for that organisation."
-        raise Problem(422, "unknown-organisation", detail, [("about.organisation", "is not one of this integration's")])
+    check_organisation(submission, integration)
     try:
         event = _event(submission, integration.id, pseudonyms, now)
     except ValidationError as error:
@@ -74,43 +72,76 @@ def prepare(
     return Prepared(event.feedback_id, pseudonyms.content(content.encode()), body)
 
 
+def check_organisation(submission: Envelope, integration: Integration) -> None:
+    """Let an integration speak of its own organisations only.
+
+    Raises:
+        Problem: 422.
+    """
+    if not integration.speaks_for(submission.about.organisation):
+        detail = "This integration may not submit for that organisation."
+        raise Problem(422, "unknown-organisation", detail, [("about.organisation", "is not one of this integration's")])
+
+
 def _event(
     submission: CommentInput | SocialPostInput | VideoInput, integration: str, pseudonyms: Pseudonyms, now: datetime
 ) -> FeedbackSubmitted:
-    identity = feedback_id(integration, submission.source_id)
-    about, consent = submission.about, submission.consent
-    transcript: tuple[TranscriptSegment, ...] = ()
-    media: tuple[MediaReference, ...] = ()
+    event = enveloped(
+        submission,
+        Kind(submission.kind),
+        integration,
+        pseudonyms,
+        now,
+        author=submission.author_id if isinstance(submission, SocialPostInput) else None,
+    )
+    said: dict[str, object] = {"text": submission.text}
     if isinstance(submission, VideoInput):
-        transcript = tuple(
+        said["transcript"] = tuple(
             TranscriptSegment(start_seconds=part.start_seconds, end_seconds=part.end_seconds, text=part.text)
             for part in submission.transcript
         )
-        media = _media(submission, identity)
-    return FeedbackSubmitted(
-        feedback_id=identity,
-        kind=Kind(submission.kind),
-        source=Source(integration=integration, channel=submission.channel),
-        text=submission.text,
-        transcript=transcript,
-        question=submission.question,
-        question_type=submission.question_type or QuestionType.NONSPECIFIC,
-        rating=submission.rating,
-        language=submission.language,
-        occurred_at=submission.occurred_at,
-        received_at=now,
-        about=About(organisation=about.organisation, service=about.service, unit=about.unit, site=about.site),
-        submitter=_submitter(submission, integration, pseudonyms),
-        consent=Consent(quote=consent.quote, contact=consent.contact) if consent else Consent(),
-        media=media,
-    )
+        said["media"] = _media(submission, event["feedback_id"])
+    return FeedbackSubmitted(**event, **said)
 
 
-def _submitter(
-    submission: CommentInput | SocialPostInput | VideoInput, integration: str, pseudonyms: Pseudonyms
-) -> Submitter:
-    told = submission.submitter or SubmitterInput()
-    author = submission.author_id if isinstance(submission, SocialPostInput) else None
+def enveloped(
+    submission: Envelope,
+    kind: Kind,
+    integration: str,
+    pseudonyms: Pseudonyms,
+    now: datetime,
+    *,
+    author: str | None = None,
+) -> dict[str, Any]:
+    """The fields of `FeedbackSubmitted` that every kind of feedback fills alike: all but what was said.
+
+    Args:
+        submission: as it was sent.
+        kind: of feedback.
+        integration: id of who sent it.
+        pseudonyms: hide who submitted it.
+        now: when it was received.
+        author: of a post, where its submitter has no id.
+    """
+    about, consent = submission.about, submission.consent
+    return {
+        "feedback_id": feedback_id(integration, submission.source_id),
+        "kind": kind,
+        "source": Source(integration=integration, channel=submission.channel),
+        "question": submission.question,
+        "question_type": submission.question_type or QuestionType.NONSPECIFIC,
+        "rating": submission.rating,
+        "language": submission.language,
+        "occurred_at": submission.occurred_at,
+        "received_at": now,
+        "about": About(organisation=about.organisation, service=about.service, unit=about.unit, site=about.site),
+        "submitter": _submitter(submission.submitter, author, integration, pseudonyms),
+        "consent": Consent(quote=consent.quote, contact=consent.contact) if consent else Consent(),
+    }
+
+
+def _submitter(given: SubmitterInput | None, author: str | None, integration: str, pseudonyms: Pseudonyms) -> Submitter:
+    told = given or SubmitterInput()
     identity = told.id or author
     return Submitter(
         pseudonym=pseudonyms.submitter(integration, identity) if identity else None,
@@ -119,12 +150,17 @@ def _submitter(
     )
 
 
+def media_id(identity: UUID) -> UUID:
+    """Name the recording of one piece of feedback for ever."""
+    return uuid5(identity, "media:0")
+
+
 def _media(submission: VideoInput, identity: UUID) -> tuple[MediaReference, ...]:
     if submission.media is None:
         return ()
     return (
         MediaReference(
-            media_id=str(uuid5(identity, "media:0")),
+            media_id=str(media_id(identity)),
             content_type=submission.media.content_type,
             duration_seconds=submission.media.duration_seconds,
         ),

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.gateway.feedback import Prepared, prepare
-from services.gateway.problems import Problem, not_found, too_large, unauthorised, withdrawn, wrong_media_type
+from services.gateway.problems import (
+    Problem,
+    has_files,
+    not_found,
+    too_large,
+    unauthorised,
+    withdrawn,
+    wrong_media_type,
+)
+from services.gateway.store import Refusal
 from services.gateway.submission import read_submission
 from shared import telemetry
 from shared.telemetry import Metric
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
     from services.gateway.pseudonyms import Pseudonyms
     from services.gateway.settings import GatewaySettings
     from services.gateway.store import Accepted, FeedbackStore, Journey
+    from services.gateway.upload_handlers import Recordings
 
 _RECEIPT = re.compile(r"[A-Za-z0-9_-]{24}", re.ASCII)
 
@@ -32,6 +42,7 @@ class Gateway:
     Attributes:
         clock: now, in UTC.
         wake: tells the relay that a row was written.
+        recordings: what takes recordings; None where the operator has set no bucket.
     """
 
     settings: GatewaySettings
@@ -40,6 +51,7 @@ class Gateway:
     pseudonyms: Pseudonyms
     clock: Callable[[], datetime]
     wake: Callable[[], None]
+    recordings: Recordings | None = None
 
     def prepare(self, body: bytes, integration: Integration) -> Prepared:
         """Read one submission and make its event.
@@ -77,13 +89,18 @@ async def submit_feedback(gateway: Gateway, integration: Integration, body: byte
         telemetry.count(Metric.FEEDBACK, 1, {"outcome": "refused"})
         raise
     (accepted,) = await gateway.store.accept(integration.id, [prepared], gateway.clock(), traceparent)
-    if accepted is None:
-        telemetry.count(Metric.FEEDBACK, 1, {"outcome": "withdrawn"})
-        raise withdrawn()
+    if isinstance(accepted, Refusal):
+        telemetry.count(Metric.FEEDBACK, 1, {"outcome": accepted.value})
+        raise not_taken(accepted)
     telemetry.count(Metric.FEEDBACK, 1, {"outcome": "duplicate" if accepted.duplicate else "accepted"})
     if not accepted.duplicate:
         gateway.wake()
     return accepted
+
+
+def not_taken(refusal: Refusal) -> Problem:
+    """The problem of an id under which nothing is taken."""
+    return withdrawn() if refusal is Refusal.WITHDRAWN else has_files()
 
 
 async def follow_feedback(gateway: Gateway, integration: Integration, receipt: str) -> Journey:

@@ -11,17 +11,21 @@ from pydantic import BaseModel, Field
 
 from services.gateway.batch import MEDIA_TYPES
 from services.gateway.problems import MEDIA_TYPE, ProblemDocument
+from services.gateway.recording import RECORDING
 from services.gateway.submission import SUBMISSION
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 DESCRIPTION = """\
-Hand in what patients said; get a receipt; follow it; take it back.
+Hand in what patients said, wrote or filmed; get a receipt; follow it; take it back.
 
 A `202` means that the feedback is stored durably. The same `source_id` with the same content is answered with the same
 receipt and changes nothing; changed content becomes the next version. Errors are `application/problem+json` and name
 the field. NUL is refused; other control characters become a space. URLs and identities are never stored.
+
+A recording is declared first (`POST /v1/media`), uploaded to the bucket with the forms that the answer holds, and then
+completed (`POST /v1/media/{media_id}/complete`). Its receipt tells what became of it.
 """
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -71,6 +75,36 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 }
 
 
+RECORDING_EXAMPLE: dict[str, Any] = {
+    "summary": "A film with captions",
+    "value": {
+        "source_id": "film-5",
+        "channel": "kiosk",
+        "question": "What could we do better?",
+        "question_type": "could_improve",
+        "occurred_at": "2026-03-01T14:00:00+00:00",
+        "about": {"organisation": "Brookvale Hospital", "service": "Maternity"},
+        "submitter": {"role": "patient", "age_band": "25_34"},
+        "media": {
+            "kind": "video",
+            "size": 7340032,
+            "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "content_type": "video/mp4",
+            "duration_seconds": 31.2,
+        },
+        "captions": {
+            "size": 2048,
+            "sha256": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+            "content_type": "text/vtt",
+        },
+        "consent": {"quote": True, "bystanders": "nobody", "staff": "agreed", "poster": False},
+        "retention_days": 90,
+    },
+}
+
+MediaState = Literal["waiting_for_upload", "uploaded", "accepted", "rejected", "held", "erased", "expired"]
+
+
 class AcceptedAnswer(BaseModel):
     """Accepted, and stored durably."""
 
@@ -98,6 +132,40 @@ class JourneyAnswer(BaseModel):
     read_at: datetime | None = None
     summarised: list[SummaryReference] | None = None
     withdrawn_at: datetime | None = None
+    media: MediaAnswer | None = None
+
+
+class FormAnswer(BaseModel):
+    """Send it as `multipart/form-data`: every field as it is, and last the file as `file`. It works for one file."""
+
+    url: str = Field(examples=["https://media.example.org/heed-media"])
+    fields: dict[str, str] = Field(examples=[{"key": "quarantine/…/recording", "Content-Type": "video/mp4"}])
+
+
+class TicketAnswer(BaseModel):
+    """A recording that is declared. Without `upload` its files were handed in before."""
+
+    media_id: UUID
+    receipt: str = Field(examples=["q3yV0mWZk2b1T9cXr7LhA4eN"])
+    state: MediaState
+    expires_at: datetime | None = Field(None, description="Until when the forms work; declare again for fresh ones.")
+    upload: dict[Literal["recording", "captions"], FormAnswer] | None = None
+
+
+class CompletedAnswer(BaseModel):
+    """Handed on to be checked; the receipt tells what became of it."""
+
+    media_id: UUID
+    receipt: str
+    uploaded_at: datetime
+
+
+class MediaAnswer(BaseModel):
+    """How far a recording's files have come."""
+
+    media_id: UUID
+    state: MediaState
+    reason: str | None = Field(None, description="A code, of what was rejected, held or erased.", examples=["too_long"])
 
 
 class WithdrawnAnswer(BaseModel):
@@ -128,6 +196,12 @@ def submission_body() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
+def recording_body() -> dict[str, Any]:
+    """The request body of a declaration."""
+    content = {"schema": {"$ref": "#/components/schemas/Recording"}, "examples": {"video": RECORDING_EXAMPLE}}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
 def batch_body() -> dict[str, Any]:
     """The request body of a batch."""
     content = {"schema": {"type": "string", "description": "One submission as JSON on each line."}}
@@ -151,10 +225,11 @@ def describe(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes)
         template = "#/components/schemas/{model}"
-        submission = SUBMISSION.json_schema(ref_template=template)
         schemas = document["components"]["schemas"]
-        schemas.update(submission.pop("$defs"))
-        schemas["Submission"] = submission
+        for name, model in (("Submission", SUBMISSION), ("Recording", RECORDING)):
+            schema = model.json_schema(ref_template=template)
+            schemas.update(schema.pop("$defs"))
+            schemas[name] = schema
         problem = ProblemDocument.model_json_schema(ref_template=template)
         schemas.update(problem.pop("$defs"))
         schemas["ProblemDocument"] = problem

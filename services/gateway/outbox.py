@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from shared.database import transient_faults_told
-from shared.topics import FEEDBACK_SUBMITTED
+from shared.topics import FEEDBACK_SUBMITTED, MEDIA_UPLOADED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
@@ -54,9 +54,13 @@ FORGET_AUDIT = text("DELETE FROM audit WHERE at < :before")
 REQUEUE = text(
     """
     UPDATE outbox o SET published_at = NULL
-     WHERE o.published_at IS NOT NULL AND (o.topic <> :submitted OR NOT EXISTS (
-           SELECT FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS integer[])) AS done (feedback_id, version)
-            WHERE done.feedback_id = o.feedback_id AND done.version = o.version))
+     WHERE o.published_at IS NOT NULL AND CASE o.topic
+           WHEN :submitted THEN NOT EXISTS (
+               SELECT FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS integer[])) AS done (feedback_id, version)
+                WHERE done.feedback_id = o.feedback_id AND done.version = o.version)
+           WHEN :uploaded THEN EXISTS (
+               SELECT FROM media m WHERE m.feedback_id = o.feedback_id AND m.state = 'uploaded')
+           ELSE true END
     """
 )
 
@@ -176,7 +180,7 @@ async def requeue_unfinished(database: AsyncEngine, finished: Collection[tuple[U
         finished: pairs of feedback id and version that need no second reading.
 
     Returns:
-        How many rows wait again: the submissions not finished, and every withdrawal.
+        How many rows wait again: the submissions not finished, the uploads not checked, and every withdrawal.
 
     Raises:
         TransientFault: the database is away.
@@ -186,6 +190,7 @@ async def requeue_unfinished(database: AsyncEngine, finished: Collection[tuple[U
         "ids": [identity for identity, _ in pairs],
         "versions": [version for _, version in pairs],
         "submitted": FEEDBACK_SUBMITTED.name,
+        "uploaded": MEDIA_UPLOADED.name,
     }
     async with transient_faults_told(), database.begin() as connection:
         return (await connection.execute(REQUEUE, given)).rowcount

@@ -151,6 +151,66 @@ def withdrawn() -> Problem:
     )
 
 
+def has_files() -> Problem:
+    """A recording was declared under this id; what is said of it comes with its files."""
+    return Problem(
+        409,
+        "has-files",
+        "This source_id belongs to a recording that was declared with POST /v1/media; use another.",
+        [("source_id", "belongs to a recording")],
+    )
+
+
+def has_no_files() -> Problem:
+    """The other way round: feedback that came without files gets none."""
+    return Problem(
+        409,
+        "has-no-files",
+        "This source_id belongs to feedback that was handed in without files; use another.",
+        [("source_id", "belongs to feedback without files")],
+    )
+
+
+def no_such_media() -> Problem:
+    """A recording that this integration never declared."""
+    return Problem(404, "not-found", "There is no such recording.", [("media_id", "is not known")])
+
+
+def no_bucket() -> Problem:
+    """An installation that takes no recordings."""
+    return Problem(501, "no-bucket", "This installation takes no recordings: its operator has set no HEED_S3_ENDPOINT.")
+
+
+def already_uploaded() -> Problem:
+    """What was handed on is as it is."""
+    return Problem(
+        409,
+        "already-uploaded",
+        "The files of this source_id were handed in and are not changed; withdraw it, and use another source_id.",
+        [("source_id", "belongs to a recording that is complete")],
+    )
+
+
+def not_uploaded(errors: Sequence[tuple[str, str]]) -> Problem:
+    """Files that are not there, or not as they were declared: nothing has happened yet."""
+    return Problem(
+        409,
+        "not-uploaded",
+        "Upload the files with the forms first, then complete; POST /v1/media again makes fresh forms.",
+        errors,
+    )
+
+
+def upload_expired() -> Problem:
+    """A recording that was declared and not completed in time."""
+    return Problem(
+        409,
+        "upload-expired",
+        "It was not completed in time and is forgotten; POST /v1/media again makes fresh forms, then upload.",
+        [("media_id", "has expired")],
+    )
+
+
 def database_away() -> Problem:
     """Nothing was written; the same request may be sent again."""
     return Problem(

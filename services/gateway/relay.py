@@ -14,7 +14,7 @@ from shared import telemetry
 from shared.errors import InvalidRecord, TransientFault
 from shared.publisher import record
 from shared.telemetry import Metric
-from shared.topics import FEEDBACK_SUBMITTED, FEEDBACK_WITHDRAWN
+from shared.topics import FEEDBACK_SUBMITTED, FEEDBACK_WITHDRAWN, MEDIA_UPLOADED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TOPICS: dict[str, Topic] = {topic.name: topic for topic in (FEEDBACK_SUBMITTED, FEEDBACK_WITHDRAWN)}
+TOPICS: dict[str, Topic] = {topic.name: topic for topic in (FEEDBACK_SUBMITTED, FEEDBACK_WITHDRAWN, MEDIA_UPLOADED)}
 
 
 class Relay:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
@@ -13,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from shared.database import transient_faults_told
 from shared.errors import TransientFault
 from shared.events import FeedbackWithdrawn
-from shared.topics import FEEDBACK_SUBMITTED, FEEDBACK_WITHDRAWN
+from shared.topics import FEEDBACK_SUBMITTED, FEEDBACK_WITHDRAWN, MEDIA_UPLOADED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +45,7 @@ ACCEPT = text(
           FROM given ORDER BY feedback_id
         ON CONFLICT (feedback_id) DO UPDATE
            SET version = f.version + 1, content_hash = excluded.content_hash, received_at = excluded.received_at
-         WHERE f.withdrawn_at IS NULL AND f.content_hash <> excluded.content_hash
+         WHERE f.withdrawn_at IS NULL AND NOT f.has_files AND f.content_hash <> excluded.content_hash
         RETURNING f.feedback_id, f.receipt, f.version
     ), queued AS (
         INSERT INTO outbox (feedback_id, version, topic, event, traceparent, created_at)
@@ -58,7 +59,8 @@ ACCEPT = text(
 )
 
 KNOWN = text(
-    "SELECT feedback_id, receipt, version, withdrawn_at FROM feedback WHERE feedback_id = ANY(CAST(:ids AS uuid[]))"
+    "SELECT feedback_id, receipt, version, withdrawn_at, has_files FROM feedback "
+    "WHERE feedback_id = ANY(CAST(:ids AS uuid[]))"
 )
 
 RECEIPT = text(
@@ -68,6 +70,16 @@ RECEIPT = text(
 
 ERASE = (
     text("UPDATE feedback SET withdrawn_at = :now, content_hash = '' WHERE feedback_id = :id"),
+    # Files that the media service was never told of are the sweeper's to remove.
+    text(
+        """
+        UPDATE media SET declared = NULL, state = CASE
+               WHEN state = 'uploaded' AND EXISTS (SELECT FROM outbox WHERE feedback_id = media.feedback_id
+                                                   AND topic = :uploaded AND published_at IS NULL)
+               THEN 'waiting_for_upload' ELSE state END
+         WHERE feedback_id = :id
+        """
+    ),
     text("DELETE FROM outbox WHERE feedback_id = :id"),
     text("DELETE FROM summarised WHERE feedback_id = :id"),
     text(
@@ -112,12 +124,21 @@ MARK_SUMMARISED = text(
 
 JOURNEY = text(
     """
-    SELECT f.feedback_id, f.version, f.received_at, f.read_version, f.read_at, f.withdrawn_at, s.team_id, s.period
-      FROM feedback f LEFT JOIN summarised s USING (feedback_id)
+    SELECT f.feedback_id, f.version, f.received_at, f.read_version, f.read_at, f.withdrawn_at, s.team_id, s.period,
+           m.media_id, m.state AS media_state, m.reason AS media_reason
+      FROM feedback f LEFT JOIN summarised s USING (feedback_id) LEFT JOIN media m USING (feedback_id)
      WHERE f.receipt = :receipt AND f.integration_id = :integration
      ORDER BY s.period, s.team_id
     """
 )
+
+
+class Refusal(StrEnum):
+    """Why feedback is not taken under its id."""
+
+    WITHDRAWN = "withdrawn"
+    HAS_FILES = "has_files"
+    """A recording was declared under it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +149,15 @@ class Accepted:
     receipt: str
     version: int
     duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MediaJourney:
+    """How far a recording's files have come; `reason` is a code."""
+
+    media_id: UUID
+    state: str
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +172,7 @@ class Journey:
     read_at: datetime | None
     withdrawn_at: datetime | None
     summarised: tuple[tuple[str, date], ...]
+    media: MediaJourney | None = None
 
     @property
     def state(self) -> str:
@@ -167,13 +198,13 @@ class FeedbackStore:
 
     async def accept(
         self, integration: str, given: Sequence[Prepared], now: datetime, traceparent: str | None = None
-    ) -> list[Accepted | None]:
+    ) -> list[Accepted | Refusal]:
         """Write submissions and their outbox rows in one transaction.
 
         The same id may stand in `given` several times: the versions follow that order.
 
         Returns:
-            One answer for each, in order; None for an id that was withdrawn.
+            One answer for each, in order.
         """
         common = {
             "integration": integration,
@@ -190,19 +221,18 @@ class FeedbackStore:
                     raise
                 attempt += 1
 
-    async def _accept_all(self, given: Sequence[Prepared], common: Mapping[str, object]) -> list[Accepted | None]:
+    async def _accept_all(self, given: Sequence[Prepared], common: Mapping[str, object]) -> list[Accepted | Refusal]:
         rounds = in_rounds(given)
         if len(rounds) == 1:
             # One statement is a transaction by itself; BEGIN and COMMIT would be two more round trips for each item.
             async with transient_faults_told(), self._statements.connect() as connection:
                 return await _accept_distinct(connection, given, common)
-        answers: list[Accepted | None] = [None] * len(given)
+        answers: dict[int, Accepted | Refusal] = {}
         async with transient_faults_told(), self._database.begin() as connection:
             for places in rounds:
                 accepted = await _accept_distinct(connection, [given[place] for place in places], common)
-                for place, answer in zip(places, accepted, strict=True):
-                    answers[place] = answer
-        return answers
+                answers |= zip(places, accepted, strict=True)
+        return [answers[place] for place in range(len(given))]
 
     async def withdraw(self, integration: str, receipt: str, now: datetime) -> tuple[UUID, datetime] | None:
         """Forget the raw payloads, remember the withdrawal, and queue its event: one transaction, once.
@@ -219,7 +249,13 @@ class FeedbackStore:
                 return row["feedback_id"], row["withdrawn_at"]
             identity = row["feedback_id"]
             event = FeedbackWithdrawn(feedback_id=identity, withdrawn_at=now).model_dump_json()
-            values = {"id": identity, "topic": FEEDBACK_WITHDRAWN.name, "event": event, "now": now}
+            values = {
+                "id": identity,
+                "topic": FEEDBACK_WITHDRAWN.name,
+                "uploaded": MEDIA_UPLOADED.name,
+                "event": event,
+                "now": now,
+            }
             # After the row is locked, in statements of their own: only now is every version's payload visible.
             for statement in ERASE:
                 await connection.execute(statement, {name: values[name] for name in statement.compile().params})
@@ -242,6 +278,7 @@ class FeedbackStore:
             first["read_at"],
             first["withdrawn_at"],
             tuple((row["team_id"], row["period"]) for row in rows if row["team_id"] is not None),
+            MediaJourney(first["media_id"], first["media_state"], first["media_reason"]) if first["media_id"] else None,
         )
 
     async def mark_read(self, events: Sequence[FeedbackAnalysed]) -> None:
@@ -273,7 +310,7 @@ class FeedbackStore:
 
 async def _accept_distinct(
     connection: AsyncConnection, given: Sequence[Prepared], common: Mapping[str, object]
-) -> list[Accepted | None]:
+) -> list[Accepted | Refusal]:
     """Accept submissions whose ids all differ."""
     parameters = {
         "ids": [item.feedback_id for item in given],
@@ -300,8 +337,10 @@ def _accepted(row: Row[Any], *, duplicate: bool) -> Accepted:
     return Accepted(row.feedback_id, row.receipt, row.version, duplicate)
 
 
-def _known(row: Row[Any]) -> Accepted | None:
-    return None if row.withdrawn_at is not None else _accepted(row, duplicate=True)
+def _known(row: Row[Any]) -> Accepted | Refusal:
+    if row.withdrawn_at is not None:
+        return Refusal.WITHDRAWN
+    return Refusal.HAS_FILES if row.has_files else _accepted(row, duplicate=True)
 
 
 def in_rounds(given: Sequence[Prepared]) -> list[list[int]]:

@@ -42,14 +42,15 @@ _DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", re.ASCII)
 
 
-def _refused(problem: str) -> PydanticCustomError:
+def refused(problem: str) -> PydanticCustomError:
+    """A rule of ours that a field breaks, in words that may go out as they are."""
     return PydanticCustomError(OWN_RULE, problem)
 
 
 def _without_controls(value: str) -> str:
     """Refuse NUL, which PostgreSQL cannot store; other controls become a space, so that words stay apart."""
     if "\x00" in value:
-        raise _refused("must not contain the NUL character")
+        raise refused("must not contain the NUL character")
     return value.translate(_CONTROLS)
 
 
@@ -60,7 +61,7 @@ def is_blank(value: str) -> bool:
 
 def _said(value: str) -> str:
     if is_blank(value):
-        raise _refused("must not be blank")
+        raise refused("must not be blank")
     return value
 
 
@@ -72,9 +73,9 @@ def _collapsed(value: str) -> str:
 def _label(value: str) -> str:
     label = _collapsed(_without_controls(value))
     if is_blank(label):
-        raise _refused("must not be blank")
+        raise refused("must not be blank")
     if len(label) > 200:
-        raise _refused("must have at most 200 characters")
+        raise refused("must have at most 200 characters")
     return label
 
 
@@ -90,36 +91,36 @@ def _question(value: str | None) -> str | None:
 def _identifier(value: str) -> str:
     """An id is kept as it is: changing it could make two ids one."""
     if any(unicodedata.category(character) == "Cc" for character in value):
-        raise _refused("must not contain control characters")
+        raise refused("must not contain control characters")
     return _said(value)
 
 
 def _language(value: str | None) -> str | None:
     if value is not None and not _LANGUAGE.fullmatch(value):
-        raise _refused("must be a language tag such as en or en-GB")
+        raise refused("must be a language tag such as en or en-GB")
     return value
 
 
 def _moment(value: object, info: ValidationInfo) -> datetime:
     """Read an ISO 8601 date (noon in London) or datetime (London time where it has no offset), in UTC."""
     if not isinstance(value, str) or not (_DATE.fullmatch(value) or _DATETIME.fullmatch(value)):
-        raise _refused("must be an ISO 8601 date or datetime, such as 2026-03-01 or 2026-03-01T09:30:00Z")
+        raise refused("must be an ISO 8601 date or datetime, such as 2026-03-01 or 2026-03-01T09:30:00Z")
     try:
         if _DATE.fullmatch(value):
             moment = datetime.combine(date.fromisoformat(value), time(12), LONDON)
         else:
             moment = datetime.fromisoformat(value.upper())
     except ValueError:
-        raise _refused("is not a date that exists") from None
+        raise refused("is not a date that exists") from None
     now = info.context["now"] if info.context else datetime.now(UTC)
     return _in_range(moment if moment.tzinfo else moment.replace(tzinfo=LONDON), now)
 
 
 def _in_range(moment: datetime, now: datetime) -> datetime:
     if moment.date() < FOUNDED:
-        raise _refused("must not be before 1948-07-05")
+        raise refused("must not be before 1948-07-05")
     if moment.year > now.year + 2 or moment > now + CLOCK_SKEW:  # the year first: 9999 overflows in another zone
-        raise _refused("must not be in the future")
+        raise refused("must not be in the future")
     return moment.astimezone(UTC)
 
 
@@ -140,11 +141,13 @@ Moment = Annotated[
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
-class _Input(BaseModel):
+class Input(BaseModel):
+    """The base of all that is sent: strict, and nothing that is not known."""
+
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
-class AboutInput(_Input):
+class AboutInput(Input):
     """Which part of care the feedback speaks of, in the integration's own words."""
 
     organisation: Label
@@ -153,7 +156,7 @@ class AboutInput(_Input):
     site: OptionalLabel = None
 
 
-class SubmitterInput(_Input):
+class SubmitterInput(Input):
     """What the submitter chose to tell. `id` becomes a keyed pseudonym; the value is never stored."""
 
     id: Identity | None = None
@@ -161,14 +164,14 @@ class SubmitterInput(_Input):
     age_band: AgeBand | None = None
 
 
-class ConsentInput(_Input):
+class ConsentInput(Input):
     """What the submitter agreed to; nothing is assumed."""
 
     quote: bool = False
     contact: bool = False
 
 
-class SegmentInput(_Input):
+class SegmentInput(Input):
     """What was said between two moments of a recording, in seconds from its start."""
 
     start_seconds: Seconds
@@ -179,11 +182,11 @@ class SegmentInput(_Input):
     @classmethod
     def _in_order(cls, value: float, info: ValidationInfo) -> float:
         if value < info.data.get("start_seconds", 0):
-            raise _refused("must not be before start_seconds")
+            raise refused("must not be before start_seconds")
         return value
 
 
-class MediaInput(_Input):
+class MediaInput(Input):
     """A recording's metadata. The URL is dropped: Heed never fetches it."""
 
     content_type: Label
@@ -191,7 +194,9 @@ class MediaInput(_Input):
     url: Address | None = None
 
 
-class _Submission(_Input):
+class Envelope(Input):
+    """What every kind of feedback says of itself."""
+
     source_id: Identifier
     channel: Label
     question: Annotated[Annotated[str, StringConstraints(max_length=500)] | None, AfterValidator(_question)] = None
@@ -204,14 +209,14 @@ class _Submission(_Input):
     consent: ConsentInput | None = None
 
 
-class CommentInput(_Submission):
+class CommentInput(Envelope):
     """A comment: a survey answer, a review, a letter."""
 
     kind: Literal["comment"]
     text: Words
 
 
-class SocialPostInput(_Submission):
+class SocialPostInput(Envelope):
     """A public post. The author's id becomes a keyed pseudonym, the URL is dropped."""
 
     kind: Literal["social_post"]
@@ -220,7 +225,7 @@ class SocialPostInput(_Submission):
     url: Address | None = None
 
 
-class VideoInput(_Submission):
+class VideoInput(Envelope):
     """A recording's metadata with its transcript, if there is one."""
 
     kind: Literal["video"]
@@ -232,7 +237,7 @@ class VideoInput(_Submission):
     @classmethod
     def _within_limit(cls, value: tuple[SegmentInput, ...], info: ValidationInfo) -> tuple[SegmentInput, ...]:
         if sum(len(segment.text) for segment in value) + len(info.data.get("text", "")) > MAX_TEXT:
-            raise _refused(f"must have at most {MAX_TEXT} characters, text included")
+            raise refused(f"must have at most {MAX_TEXT} characters, text included")
         return value
 
 

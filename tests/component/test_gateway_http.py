@@ -108,6 +108,8 @@ ROUTES = [
     ("POST", "/v1/feedback:batch"),
     ("GET", f"/v1/feedback/{RECEIPT}"),
     ("DELETE", f"/v1/feedback/{RECEIPT}"),
+    ("POST", "/v1/media"),
+    ("POST", f"/v1/media/{UUID(int=1)}/complete"),
 ]
 
 
@@ -249,6 +251,8 @@ async def test_openapi_describes_every_route_with_examples() -> None:
         "/v1/feedback",
         "/v1/feedback:batch",
         "/v1/feedback/{receipt}",
+        "/v1/media",
+        "/v1/media/{media_id}/complete",
         "/health/live",
         "/health/ready",
     }

@@ -69,7 +69,7 @@ async def database(gateway_url: str) -> AsyncIterator[AsyncEngine]:
     opened = engine(gateway_url, SCHEMA, pool_size=10)
     await migrate_database(opened)
     async with opened.begin() as connection:
-        await connection.execute(text("TRUNCATE integration, feedback, outbox, summarised, audit"))
+        await connection.execute(text("TRUNCATE integration, feedback, media, outbox, summarised, audit"))
     yield opened
     await opened.dispose()
 

@@ -11,7 +11,7 @@ import pytest
 from services.gateway.app import SCHEMA
 from services.gateway.outbox import Outbox
 from services.gateway.relay import Relay
-from services.gateway.store import FeedbackStore
+from services.gateway.store import Accepted, FeedbackStore
 from shared.database import engine
 from shared.errors import InvalidRecord, TransientFault
 from shared.events import FeedbackSubmitted
@@ -79,7 +79,8 @@ async def relaying(database: AsyncEngine, publisher: Publisher, **given: Any) ->
 
 async def write(database: AsyncEngine, *numbers: int, words: str = "Kind.", traceparent: str | None = None) -> None:
     given = [submission(str(number), words) for number in numbers]
-    assert None not in await FeedbackStore(database).accept("survey", given, NOW, traceparent)
+    taken = await FeedbackStore(database).accept("survey", given, NOW, traceparent)
+    assert all(isinstance(answer, Accepted) for answer in taken)
 
 
 async def drained(database: AsyncEngine) -> None:
@@ -124,7 +125,7 @@ async def test_the_record_is_the_event_with_its_version_and_trace(database: Asyn
 async def test_a_withdrawal_goes_out(database: AsyncEngine) -> None:
     publisher, store = RememberingPublisher(), FeedbackStore(database)
     (accepted,) = await store.accept("survey", [submission()], NOW)
-    assert accepted is not None
+    assert isinstance(accepted, Accepted)
     await store.withdraw("survey", accepted.receipt, NOW)
     async with relaying(database, publisher):
         await drained(database)

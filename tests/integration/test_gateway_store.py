@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.gateway.feedback import Prepared
 from services.gateway.outbox import Outbox, requeue_unfinished
-from services.gateway.store import Accepted, FeedbackStore
+from services.gateway.store import Accepted, FeedbackStore, Refusal
 from shared.database import engine
 from shared.errors import TransientFault
 from shared.events import FeedbackAnalysed, FeedbackSummarised, FeedbackWithdrawn, Sentiment
@@ -41,8 +41,9 @@ def store(database: AsyncEngine) -> FeedbackStore:
 
 async def accept(store: FeedbackStore, *given: Prepared) -> list[Accepted]:
     answers = await store.accept("survey", given, NOW)
-    assert None not in answers
-    return [answer for answer in answers if answer is not None]
+    taken = [answer for answer in answers if isinstance(answer, Accepted)]
+    assert len(taken) == len(answers)
+    return taken
 
 
 def analysed(feedback_id: UUID, version: int = 1) -> FeedbackAnalysed:
@@ -175,8 +176,8 @@ async def test_withdrawn_stays_withdrawn(database: AsyncEngine, store: FeedbackS
     await store.withdraw("survey", accepted.receipt, NOW)
     neighbour = submission("2")
     answers = await store.accept("survey", [submission(words=words), neighbour], NOW)
-    assert answers[0] is None
-    assert answers[1] is not None
+    assert answers[0] is Refusal.WITHDRAWN
+    assert isinstance(answers[1], Accepted)
     assert await rows(database, SUBMITTED) == [(1,)]
 
 

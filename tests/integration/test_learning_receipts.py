@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.gateway.store import ERASE, RECEIPT, FeedbackStore
+from services.gateway.store import ERASE, RECEIPT, Accepted, FeedbackStore
 from shared.events import FeedbackSummarised, FeedbackWithdrawn
-from shared.topics import FEEDBACK_WITHDRAWN
+from shared.topics import FEEDBACK_WITHDRAWN, MEDIA_UPLOADED
 from tests.integration.gateway_stage import NOW, database, gateway_url, rows, submission, until
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ WAITING = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE
 async def test_a_list_that_arrives_during_a_withdrawal_leaves_nothing_behind(database: AsyncEngine) -> None:
     store = FeedbackStore(database)
     (accepted,) = await store.accept("survey", [submission()], NOW)
-    assert accepted is not None
+    assert isinstance(accepted, Accepted)
     told = FeedbackSummarised(
         team_id="maternity",
         period=date(2026, 3, 1),
@@ -35,7 +35,8 @@ async def test_a_list_that_arrives_during_a_withdrawal_leaves_nothing_behind(dat
         summarised_at=NOW,
     )
     event = FeedbackWithdrawn(feedback_id=accepted.feedback_id, withdrawn_at=NOW).model_dump_json()
-    values = {"id": accepted.feedback_id, "topic": FEEDBACK_WITHDRAWN.name, "event": event, "now": NOW}
+    topics = {"topic": FEEDBACK_WITHDRAWN.name, "uploaded": MEDIA_UPLOADED.name}
+    values = {"id": accepted.feedback_id, **topics, "event": event, "now": NOW}
 
     async with database.connect() as withdrawal:
         await withdrawal.execute(RECEIPT, {"receipt": accepted.receipt, "integration": "survey"})
