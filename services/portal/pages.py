@@ -14,7 +14,7 @@ from shared.database import transient_faults_told
 from shared.summaries import LearningSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -47,6 +47,10 @@ _PERIODS = text(
 _TEAMS = text("SELECT DISTINCT team_id FROM page WHERE payload IS NOT NULL")
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class PageReference:
     """That a page is there.
@@ -64,10 +68,16 @@ class PageReference:
 
 
 class PageStore:
-    """The adapter to the table `page`."""
+    """The adapter to the table `page`.
 
-    def __init__(self, database: AsyncEngine) -> None:
+    Args:
+        database: the portal's engine.
+        clock: now.
+    """
+
+    def __init__(self, database: AsyncEngine, clock: Callable[[], datetime] = _now) -> None:
         self._database = database
+        self._clock = clock
 
     async def on_learning_summary(self, deliveries: Sequence[Delivery[LearningSummary]]) -> None:
         """Keep the newest revision of each page and have it delivered; a replay or an older revision changes nothing.
@@ -89,7 +99,7 @@ class PageStore:
             }
             for summary in newest.values()
         ]
-        now = datetime.now(UTC)
+        now = self._clock()
         async with transient_faults_told(), self._database.begin() as connection:
             kept = await connection.execute(_KEEP, {"rows": json.dumps(rows), "now": now})
             await deliveries_store.due(connection, [newest[row.team_id, row.period] for row in kept], now)
@@ -105,7 +115,7 @@ class PageStore:
         given = {
             "teams": [team for team, _, _ in parts],
             "periods": [date.fromisoformat(period) for _, _, period in parts],
-            "now": datetime.now(UTC),
+            "now": self._clock(),
         }
         async with transient_faults_told(), self._database.begin() as connection:
             await connection.execute(_TAKE_BACK, given)
