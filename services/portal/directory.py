@@ -68,7 +68,7 @@ class Directory(_Part):
     def team(self, team_id: str) -> Team:
         """A team by its id; one that is not in the catalogue has its id for a name."""
         if team_id == UNROUTED:
-            return Team(id=UNROUTED, name="Nobody yet", organisation="All organisations")
+            return Team(id=UNROUTED, name="Feedback of no team", organisation="All organisations")
         known = (team for team in self.teams if team.id == team_id)
         return next(known, Team(id=team_id, name=team_id, organisation="Not in the catalogue"))
 

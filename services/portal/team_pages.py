@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from services.portal import periods
 from services.portal.access import OwnTeam, SignedIn, portal_of
 from services.portal.directory import UNROUTED
+from services.portal.page_view import page_view
 
 if TYPE_CHECKING:
     from services.portal.people import Person
@@ -24,8 +26,33 @@ async def my_teams(request: Request, person: SignedIn) -> Response:
     ids = await visible_teams(portal, person)
     newest = await portal.pages.newest(ids)
     directory = portal.directory.current
-    teams = [(directory.team(team_id), newest.get(team_id)) for team_id in ids]
+    teams = [
+        (directory.team(team_id), page, periods.span(page.period, page.kind) if page else "")
+        for team_id in ids
+        for page in (newest.get(team_id),)
+    ]
     return portal.views.page("my_teams.html", person, teams=teams)
+
+
+@routes.get("/about")
+async def about(request: Request, person: SignedIn) -> Response:
+    """What the numbers are, and are not."""
+    return portal_of(request).views.page("about.html", person)
+
+
+@routes.get("/teams/{team_id}")
+async def team(request: Request, team_id: OwnTeam, person: SignedIn) -> Response:
+    """Every page of a team, the newest first."""
+    portal = portal_of(request)
+    if team_id not in await visible_teams(portal, person):
+        raise HTTPException(404)
+    found = await portal.pages.periods(team_id)
+    return portal.views.page(
+        "team.html",
+        person,
+        team=portal.directory.current.team(team_id),
+        references=[(reference, periods.span(reference.period, reference.kind)) for reference in found],
+    )
 
 
 @routes.get("/teams/{team_id}/{period}")
@@ -36,7 +63,7 @@ async def team_page(request: Request, team_id: OwnTeam, period: str, person: Sig
     if summary is None:
         raise HTTPException(404)
     await portal.audit.viewed(person, f"page {summary.key()} revision {summary.revision}", datetime.now(UTC))
-    return portal.views.page("team_page.html", person, summary=summary)
+    return portal.views.page("team_page.html", person, page=page_view(summary))
 
 
 async def visible_teams(portal: Portal, person: Person) -> list[str]:
