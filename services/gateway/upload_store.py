@@ -126,7 +126,9 @@ SWEPT = (
         """
     ),
     text(
-        "INSERT INTO audit (at, action, number, before) SELECT :now, 'erased uploads', :number, :now WHERE :number > 0"
+        "INSERT INTO audit (at, action, number, before) "
+        "SELECT moment, 'erased uploads', number, moment "
+        "FROM (SELECT CAST(:now AS timestamptz), CAST(:number AS bigint)) AS told (moment, number) WHERE number > 0"
     ),
 )
 

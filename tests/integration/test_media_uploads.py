@@ -20,12 +20,17 @@ from tests.integration.line import line_to_http
 from tests.integration.upload_stage import (
     CLIP,
     WORDS,
+    bucket,
     completed,
     declaration,
     declared,
     gateway_of,
+    given,
+    http,
     journey,
+    key,
     made_bucket,
+    publisher,
     said,
     upload,
     uploaded,
@@ -33,8 +38,6 @@ from tests.integration.upload_stage import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     import httpx
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -42,37 +45,9 @@ if TYPE_CHECKING:
     from services.gateway.settings import GatewaySettings
     from shared.objects import ObjectStore
 
-__all__ = ["database", "gateway_url"]
+__all__ = ["bucket", "database", "gateway_url", "given", "http", "key", "publisher"]
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def publisher() -> RememberingPublisher:
-    return RememberingPublisher()
-
-
-@pytest.fixture
-async def key(database: AsyncEngine) -> str:
-    return await add_integration(database, "survey", ["Brookvale Hospital"], NOW)
-
-
-@pytest.fixture
-def given(gateway_url: str, stage: Stage) -> GatewaySettings:
-    return with_bucket(gateway_url, stage)
-
-
-@pytest.fixture
-async def bucket(given: GatewaySettings) -> ObjectStore:
-    return await made_bucket(given)
-
-
-@pytest.fixture
-async def http(
-    given: GatewaySettings, bucket: ObjectStore, publisher: RememberingPublisher, key: str
-) -> AsyncIterator[httpx.AsyncClient]:
-    async with gateway_of(given, publisher, key) as client:
-        yield client
 
 
 def refused(answer: httpx.Response, status: int, kind: str) -> list[tuple[str, str]]:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from services.gateway.app import open_bucket, running
+from services.gateway.integrations import add_integration
 from services.gateway.sweeping import sweep
 from services.gateway.upload_handlers import Recordings
 from services.gateway.upload_store import UploadStore
-from tests.integration.gateway_stage import settings
+from tests.doubles import RememberingPublisher
+from tests.integration.gateway_stage import NOW, settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,9 +29,38 @@ if TYPE_CHECKING:
     from services.gateway.settings import GatewaySettings
     from shared.objects import ObjectStore
     from shared.publisher import Publisher
+    from shared.service import Running
 
 CLIP = bytes(range(256)) * 40
 WORDS = b"WEBVTT\n\n00:00.000 --> 00:02.000\nThey listened to my mum.\n"
+
+
+@pytest.fixture
+def publisher() -> RememberingPublisher:
+    return RememberingPublisher()
+
+
+@pytest.fixture
+async def key(database: AsyncEngine) -> str:
+    return await add_integration(database, "survey", ["Brookvale Hospital"], NOW)
+
+
+@pytest.fixture
+def given(gateway_url: str, stage: Stage) -> GatewaySettings:
+    return with_bucket(gateway_url, stage)
+
+
+@pytest.fixture
+async def bucket(given: GatewaySettings) -> ObjectStore:
+    return await made_bucket(given)
+
+
+@pytest.fixture
+async def http(
+    given: GatewaySettings, bucket: ObjectStore, publisher: RememberingPublisher, key: str
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with gateway_of(given, publisher, key) as client:
+        yield client
 
 
 def declaration(clip: bytes = CLIP, captions: bytes | None = None, **changes: Any) -> dict[str, Any]:
@@ -76,12 +108,15 @@ async def made_bucket(given: GatewaySettings) -> ObjectStore:
 @asynccontextmanager
 async def gateway_of(given: GatewaySettings, publisher: Publisher, key: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a gateway that runs as long as the block."""
-    async with running(given, publisher) as service:
-        assert service.app is not None
-        transport = httpx.ASGITransport(service.app)
-        headers = {"Authorization": f"Bearer {key}"}
-        async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as http:
-            yield http
+    async with running(given, publisher) as service, client_of(service, key) as http:
+        yield http
+
+
+def client_of(service: Running, key: str) -> httpx.AsyncClient:
+    """A client of a gateway that is at work."""
+    assert service.app is not None
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.AsyncClient(transport=httpx.ASGITransport(service.app), base_url="http://gateway", headers=headers)
 
 
 async def upload(form: dict[str, Any], content: bytes, name: str = "film.mp4") -> int:
