@@ -40,6 +40,10 @@ COMMANDS = {
         "deploy.commands.urgent",
         "List what a person should look at today, and say that somebody has taken it on.",
     ),
+    "media": (
+        "deploy.commands.media",
+        "List the recordings that wait for a person, and say what was decided about one.",
+    ),
     "corrections": ("deploy.commands.corrections", "Write what team members corrected, as training data."),
     "relearn": (
         "deploy.commands.relearn",

@@ -27,6 +27,7 @@ VARIABLES = {
     "gateway_key": "HEED_GATEWAY_KEY",
     "gateway_database_url": "HEED_GATEWAY_DATABASE_URL",
     "learning_database_url": "HEED_LEARNING_DATABASE_URL",
+    "media_database_url": "HEED_MEDIA_DATABASE_URL",
     "portal_database_url": "HEED_PORTAL_DATABASE_URL",
     "portal_url": "HEED_PORTAL_URL",
 }
@@ -40,6 +41,7 @@ class StackFile:
     kafka_bootstrap: str
     gateway_database_url: str
     learning_database_url: str
+    media_database_url: str
     portal_database_url: str
     portal_url: str
     gateway_key: str
@@ -62,6 +64,7 @@ class Installation:
     gateway_key: str | None = None
     gateway_database_url: str | None = None
     learning_database_url: str | None = None
+    media_database_url: str | None = None
     portal_database_url: str | None = None
     portal_url: str | None = None
     catalogue: Path | None = None
@@ -134,6 +137,7 @@ def find_installation(data_dir: Path | None, environment: Mapping[str, str] = os
             gateway_key=told["gateway_key"],
             gateway_database_url=told["gateway_database_url"],
             learning_database_url=told["learning_database_url"],
+            media_database_url=told["media_database_url"],
             portal_database_url=told["portal_database_url"],
             portal_url=told["portal_url"],
             catalogue=Path(catalogue) if catalogue else None,
@@ -148,6 +152,7 @@ def find_installation(data_dir: Path | None, environment: Mapping[str, str] = os
         gateway_key=told["gateway_key"] or stack.gateway_key,
         gateway_database_url=stack.gateway_database_url,
         learning_database_url=stack.learning_database_url,
+        media_database_url=stack.media_database_url,
         portal_database_url=stack.portal_database_url,
         portal_url=stack.portal_url,
         catalogue=Path(stack.catalogue),
@@ -201,7 +206,7 @@ async def database_url(installation: Installation, service: str) -> AsyncIterato
 
     Args:
         installation: whose.
-        service: `gateway`, `learning` or `portal`.
+        service: `gateway`, `learning`, `media` or `portal`.
 
     Raises:
         UsageError: it is not known, or the directory holds no data yet.

@@ -63,6 +63,7 @@ async def diagnose(installation: Installation, environment: Mapping[str, str] = 
         ("gateway", lambda: _gateway(installation)),
         ("gateway database", lambda: _database(installation, "gateway")),
         ("learning database", lambda: _database(installation, "learning")),
+        ("media database", lambda: _database(installation, "media")),
         ("portal database", lambda: _database(installation, "portal")),
         ("urgent feedback", lambda: _urgent(installation, environment)),
         ("unrouted feedback", lambda: _unrouted(installation)),

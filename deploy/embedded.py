@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from deploy.connection import StackFile, remove_stack_file, trial_settings, write_stack_file
 from deploy.create_topics import create_topics
-from deploy.provision import provision
+from deploy.provision import SERVICES, provision
 from deploy.servers import Stage, embedded_stage
 from services.analysis.app import running as running_analysis
 from services.analysis.settings import AnalysisSettings
@@ -34,6 +34,8 @@ from services.learning.app import LearningRunning
 from services.learning.app import running as running_learning
 from services.learning.catalogue import read as read_catalogue
 from services.learning.settings import LearningSettings
+from services.media.app import running as running_media
+from services.media.settings import MediaSettings
 from services.portal.app import running as running_portal
 from services.portal.settings import PortalSettings
 from shared.database import engine
@@ -73,7 +75,7 @@ class Stack:
         key: bearer key of the integration `trial`.
         gateway: the service at work.
         analysis: and
-        learning: likewise.
+        learning: likewise; so do the media service and the portal.
     """
 
     gateway_url: str
@@ -82,11 +84,13 @@ class Stack:
     stage: Stage
     gateway_database_url: str
     learning_database_url: str
+    media_database_url: str
     portal_database_url: str
     catalogue: Catalogue
     gateway: Running
     analysis: Running
     learning: LearningRunning
+    media: Running
     portal: Running
 
 
@@ -121,7 +125,7 @@ async def running_stack(
         portal_listener = stack.enter_context(_bound(portal_port, "--portal-port"))
         stage = await stack.enter_async_context(embedded_stage(data_dir))
         await stack.enter_async_context(stage.watch.guarding())
-        urls = await provision(stage.database.url, ["gateway", "learning", "portal"])
+        urls = await provision(stage.database.url, SERVICES)
         on_stage = trial_settings(ServiceSettings, stage.broker.bootstrap)
         await create_topics(on_stage, ["unrouted", *(team.id for team in teams.teams)])
         bucket = stage.bucket
@@ -130,7 +134,7 @@ async def running_stack(
         publisher = await stack.enter_async_context(stage.watch.leaving(running_publisher(on_stage, "heed-trial")))
         pipeline = _Pipeline(stage, publisher, urls, kept, catalogue)
         portal = await pipeline.start_portal(stack, _address(portal_listener))
-        learning, analysis, gateway = await pipeline.start(stack)
+        learning, analysis, media, gateway = await pipeline.start(stack)
         key = await _bring_up_to_date(urls["gateway"], learning, data_dir, kept)
         url = await stack.enter_async_context(stage.watch.leaving(_serving(gateway, listener)))
         portal_url = await stack.enter_async_context(stage.watch.leaving(_serving(portal, portal_listener)))
@@ -139,6 +143,7 @@ async def running_stack(
             kafka_bootstrap=stage.broker.bootstrap,
             gateway_database_url=urls["gateway"],
             learning_database_url=urls["learning"],
+            media_database_url=urls["media"],
             portal_database_url=urls["portal"],
             portal_url=portal_url,
             gateway_key=key,
@@ -154,11 +159,13 @@ async def running_stack(
             stage=stage,
             gateway_database_url=urls["gateway"],
             learning_database_url=urls["learning"],
+            media_database_url=urls["media"],
             portal_database_url=urls["portal"],
             catalogue=teams,
             gateway=gateway,
             analysis=analysis,
             learning=learning,
+            media=media,
             portal=portal,
         )
 
@@ -173,16 +180,18 @@ class _Pipeline:
     kept: _Secrets
     catalogue: Path
 
-    async def start(self, stack: AsyncExitStack) -> tuple[LearningRunning, Running, Running]:
+    async def start(self, stack: AsyncExitStack) -> tuple[LearningRunning, Running, Running, Running]:
         """Readers before writers, so that nothing waits longer than it must."""
         learning = self._settings(
             LearningSettings, database_url=SecretStr(self.urls["learning"]), catalogue=self.catalogue
         )
         analysis = self._settings(AnalysisSettings, allow_list_file=self.catalogue)
+        media = self._settings(MediaSettings, database_url=SecretStr(self.urls["media"]), **self._bucket())
         gateway = self._settings(
             GatewaySettings,
             database_url=SecretStr(self.urls["gateway"]),
             pseudonym_key=SecretStr(self.kept.pseudonym_key),
+            **self._bucket(),
         )
         entered, leaving = stack.enter_async_context, self.stage.watch.leaving
         reading = await entered(leaving(at_work(running_learning, learning, self.publisher)))
@@ -190,6 +199,7 @@ class _Pipeline:
         return (
             reading,
             await entered(leaving(at_work(running_analysis, analysis, self.publisher))),
+            await entered(leaving(at_work(running_media, media, self.publisher))),
             await entered(leaving(at_work(running_gateway, gateway, self.publisher))),
         )
 
@@ -201,6 +211,15 @@ class _Pipeline:
         return await stack.enter_async_context(
             self.stage.watch.leaving(at_work(running_portal, settings, self.publisher))
         )
+
+    def _bucket(self) -> dict[str, object]:
+        bucket = self.stage.bucket
+        return {
+            "s3_endpoint": bucket.endpoint,
+            "s3_access_key": bucket.access_key,
+            "s3_secret_key": SecretStr(bucket.secret_key),
+            "s3_bucket": BUCKET,
+        }
 
     def _settings(self, model: type[S], **given: object) -> S:
         return trial_settings(model, self.stage.broker.bootstrap, **given)

@@ -25,7 +25,7 @@ from shared.errors import HeedError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-SERVICES = ("gateway", "learning", "portal")
+SERVICES = ("gateway", "learning", "media", "portal")
 """The services that keep state."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")

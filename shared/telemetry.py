@@ -70,11 +70,14 @@ class Metric(Enum):
     URGENT_OVERDUE = MetricDefinition("heed.learning.urgent_overdue", "gauge", "{item}", "Those that waited too long.")
     DIGESTS = MetricDefinition("heed.learning.digests", "counter", "{digest}", "Theme digests, by outcome.")
     SUMMARIES = MetricDefinition("heed.learning.summaries", "counter", "{summary}", "Summaries published or held.")
+    MEDIA = MetricDefinition("heed.media.checked", "counter", "{item}", "Decisions about media, by state and reason.")
+    MEDIA_SECONDS = MetricDefinition("heed.media.check.duration", "histogram", "s", "Time to check one upload.")
+    MEDIA_HELD = MetricDefinition("heed.media.held", "gauge", "{item}", "Media that wait for a person to decide.")
     FEEDBACK = MetricDefinition("heed.gateway.feedback", "counter", "{item}", "Submissions, by outcome.")
     OUTBOX_PUBLISHED = MetricDefinition("heed.gateway.published", "counter", "{row}", "Outbox rows that Kafka took.")
     OUTBOX_SET_ASIDE = MetricDefinition("heed.gateway.set_aside", "counter", "{row}", "Rows never to be published.")
-    DELIVERIES = MetricDefinition("heed.portal.deliveries", "counter", "{delivery}", "Deliveries, by channel, outcome.")
     UPLOADS = MetricDefinition("heed.gateway.uploads", "counter", "{upload}", "Recordings declared, by outcome.")
+    DELIVERIES = MetricDefinition("heed.portal.deliveries", "counter", "{delivery}", "Deliveries, by channel, outcome.")
     RELAY_FAULTS = MetricDefinition("heed.gateway.relay_faults", "counter", "{fault}", "Faults the relay outlived.")
 
 
@@ -130,22 +133,60 @@ def configure(service: str, endpoint: str | None) -> None:
 
 
 @contextmanager
+def request_span(name: str, traceparent: str | None) -> Iterator[str | None]:
+    """A span for one request: the trace begins here, unless the client brought one.
+
+    Args:
+        name: method and route, without any value.
+        traceparent: the client's.
+
+    Yields:
+        The `traceparent` to keep with what is accepted.
+    """
+    with _spans(name, SpanKind.SERVER, {}, [traceparent]) as traceparents:
+        yield traceparents[0]
+
+
+@contextmanager
 def process_spans(topic: str, traceparents: Sequence[str | None]) -> Iterator[list[str | None]]:
     """One span for each record of a batch, each a child of the trace that its record carries.
 
     Yields:
         For each record the `traceparent` to send on with what comes of it.
     """
+    with _spans(f"process {topic}", SpanKind.CONSUMER, _kafka(topic), traceparents) as own:
+        yield own
+
+
+@contextmanager
+def publish_spans(topic: str, traceparents: Sequence[str | None]) -> Iterator[list[str | None]]:
+    """One span for each record that is sent; what waited in a table goes on in the trace that it came with.
+
+    Yields:
+        For each record the `traceparent` to put into its headers.
+    """
+    with _spans(f"publish {topic}", SpanKind.PRODUCER, _kafka(topic), traceparents) as own:
+        yield own
+
+
+def _kafka(topic: str) -> dict[str, str]:
+    return {"messaging.system": "kafka", "messaging.destination.name": topic}
+
+
+@contextmanager
+def _spans(
+    name: str, kind: SpanKind, attributes: Mapping[str, str], traceparents: Sequence[str | None]
+) -> Iterator[list[str | None]]:
     if not isinstance(trace.get_tracer_provider(), TracerProvider):
         yield list(traceparents)
         return
     tracer = trace.get_tracer(SCOPE)
     spans = [
         tracer.start_span(
-            f"process {topic}",
+            name,
             context=propagate.extract({"traceparent": parent} if parent else {}),
-            kind=SpanKind.CONSUMER,
-            attributes={"messaging.system": "kafka", "messaging.destination.name": topic},
+            kind=kind,
+            attributes=attributes,
         )
         for parent in traceparents
     ]

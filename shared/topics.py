@@ -99,7 +99,7 @@ FEEDBACK_SUBMITTED = Topic(
     description="Raw feedback as accepted: a patient's own words, for the analysis service only.",
     event=FeedbackSubmitted,
     key="feedback_id",
-    producers=("gateway",),
+    producers=("gateway", "media"),
     consumers=("analysis",),
     partitions=6,
     retention_ms=7 * DAY_MS,
@@ -153,7 +153,7 @@ FEEDBACK_WITHDRAWN = Topic(
     event=FeedbackWithdrawn,
     key="feedback_id",
     producers=("gateway",),
-    consumers=("learning",),
+    consumers=("learning", "media"),
     partitions=3,
     retention_ms=30 * DAY_MS,
 )
@@ -163,7 +163,7 @@ MEDIA_UPLOADED = Topic(
     event=MediaUploaded,
     key="media_id",
     producers=("gateway",),
-    consumers=(),
+    consumers=("media",),
     partitions=3,
     retention_ms=7 * DAY_MS,
     restricted=True,
@@ -256,6 +256,7 @@ DEAD_LETTERS = {
     "gateway": _dead_letters("gateway", restricted=False),
     "analysis": _dead_letters("analysis", restricted=True),
     "learning": _dead_letters("learning", restricted=False),
+    "media": _dead_letters("media", restricted=True),
     "portal": _dead_letters("portal", restricted=False),
 }
 

@@ -32,6 +32,7 @@ from tests.chaos.flow import Flow
 from tests.chaos.house import Access, Failing, comes_true
 from tests.chaos.plan import ONCE, Kind
 from tests.chaos.progress import say
+from tests.chaos.servers import OBJECT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -42,13 +43,14 @@ if TYPE_CHECKING:
     from tests.chaos.plan import Fault, Targets
     from tests.chaos.servers import Servers
 
-STATEFUL = ("gateway", "learning", "portal")
+STATEFUL = ("gateway", "learning", "media", "portal")
 
 MEMBERS = {
     "gateway": "gateway",
     "analysis-1": "analysis",
     "analysis-2": "analysis",
     "learning": "learning",
+    "media": "media",
     "portal": "portal",
 }
 """Services by member."""
@@ -235,6 +237,14 @@ def _environment(servers: Servers, prefix: str, urls: Mapping[str, str]) -> dict
             "HEED_CATALOGUE": str(CATALOGUE),
             "HEED_SUMMARY_QUIET": "0.5",
             "HEED_SUMMARY_MAX_DELAY": "5",
+        },
+        "media": {
+            **common,
+            "HEED_DATABASE_URL": urls["media"],
+            "HEED_S3_ENDPOINT": servers.bucket.endpoint,
+            "HEED_S3_ACCESS_KEY": servers.bucket.access_key,
+            "HEED_S3_SECRET_KEY": servers.bucket.secret_key,
+            "HEED_S3_BUCKET": OBJECT,
         },
         "portal": {**common, "HEED_DATABASE_URL": urls["portal"], "HEED_CATALOGUE": str(CATALOGUE)},
     }

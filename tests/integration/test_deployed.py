@@ -24,7 +24,7 @@ from deploy.create_topics import Change, create_topics
 from deploy.servers.ports import free_ports
 from shared.errors import HeedError
 from shared.healthcheck import trouble
-from tests.servers import kafka, postgresql
+from tests.servers import kafka, minio, postgresql
 from tests.servers.deployed_kafka import Deployed, running_deployed_kafka
 from tests.unit.deployment_files import ROOT, containers, environment, example, services
 from tests.waiting import until
@@ -34,16 +34,19 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
+    from deploy.servers import Bucket
+
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.timeout(600),
     pytest.mark.skipif(
-        os.environ.get("HEED_TEST_STAGE") != "real" or bool(kafka.missing() or postgresql.missing()),
-        reason="needs Apache Kafka and PostgreSQL: HEED_TEST_STAGE=real, java, mvn and postgresql",
+        os.environ.get("HEED_TEST_STAGE") != "real" or bool(kafka.missing() or postgresql.missing() or minio.missing()),
+        reason="needs Apache Kafka, PostgreSQL and MinIO: HEED_TEST_STAGE=real, java, mvn, postgresql and go",
     ),
 ]
 
-PASSWORDS = {account: f"{account}-quite-a-secret" for account in ("admin", "gateway", "analysis", "learning", "portal")}
+ACCOUNTS = ("admin", "gateway", "analysis", "learning", "media", "portal")
+PASSWORDS = {account: f"{account}-quite-a-secret" for account in ACCOUNTS}
 WORDS = "The night nurse sat with my mother for an hour. Nobody told us how long it would take."
 
 
@@ -58,7 +61,7 @@ async def test_accounts_topics_and_rights_come_to_be_as_compose_makes_them(deplo
     admin = deployed.account("admin", PASSWORDS["admin"])
     assert {outcome.change for outcome in await create_topics(admin, ["unrouted"])} == {Change.CREATED}
     assert {outcome for _, outcome in await grant_access(admin, ["unrouted"])} == {Outcome.GRANTED}
-    for service in ("gateway", "analysis", "learning", "portal"):
+    for service in ACCOUNTS[1:]:
         async with admin_client(deployed.account(service, PASSWORDS[service])) as client:
             assert "feedback-analysed" in await client.list_topics()
     with pytest.raises(HeedError, match="does not let heed-gateway grant access"):
@@ -76,10 +79,10 @@ async def test_accounts_topics_and_rights_come_to_be_as_compose_makes_them(deplo
 class Stack:
     """Every container of ours as a process, with the environment that compose gives it."""
 
-    def __init__(self, folder: Path, broker: Deployed, database: URL) -> None:
+    def __init__(self, folder: Path, broker: Deployed, database: URL, bucket: Bucket) -> None:
         self.values = {name: f"{name.lower()}-{'x' * 32}" for name in example() if name.endswith(("PASSWORD", "KEY"))}
         self._values = example() | self.values
-        self._folder, self._broker, self._database = folder, broker, database
+        self._folder, self._broker, self._database, self._bucket = folder, broker, database, bucket
         self.ports = dict(zip(services(), free_ports(len(services())), strict=True))
 
     def environment(self, container: str) -> dict[str, str]:
@@ -91,8 +94,13 @@ class Stack:
             "heed_admin:": f"{self._database.username}:",
             "/etc/heed/catalogue.yaml": str(ROOT / "deploy" / "catalogue" / "sample.yaml"),
             "http://gateway:8080": f"http://127.0.0.1:{self.ports['gateway']}",
+            "http://minio:9000": self._bucket.endpoint,
+            '"HEED_S3_ACCESS_KEY": "heed"': f'"HEED_S3_ACCESS_KEY": "{self._bucket.access_key}"',
         }
-        values = self._values | {"HEED_ADMIN_DATABASE_PASSWORD": str(self._database.password)}
+        values = self._values | {
+            "HEED_ADMIN_DATABASE_PASSWORD": str(self._database.password),
+            "HEED_S3_SECRET_KEY": self._bucket.secret_key,
+        }
         found = {"PATH": os.environ["PATH"], "HEED_HTTP_PORT": str(self.ports.get(container, 0))}
         told = json.dumps(environment(container, values))
         for theirs, ours in here.items():
@@ -138,17 +146,18 @@ async def stack() -> AsyncIterator[Stack]:
     with tempfile.TemporaryDirectory(prefix="heed-deployed-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         await asyncio.to_thread(folder.chmod, 0o711)  # the database's account passes through
-        parts = [folder / part for part in ("kafka", "postgresql")]
+        parts = [folder / part for part in ("kafka", "postgresql", "minio")]
         for part in parts:
             part.mkdir(mode=0o711)
         async with AsyncExitStack() as servers:
             broker = await servers.enter_async_context(running_deployed_kafka(parts[0]))
             database = await servers.enter_async_context(postgresql.running_postgresql(parts[1]))
+            bucket = await servers.enter_async_context(minio.running_minio(parts[2]))
             admin = create_async_engine(database.url, isolation_level="AUTOCOMMIT")
             async with admin.connect() as connection:
                 await connection.execute(text("CREATE DATABASE heed"))
             await admin.dispose()
-            stack = Stack(folder, broker, make_url(database.url).set(database="heed"))
+            stack = Stack(folder, broker, make_url(database.url).set(database="heed"), bucket)
             accounts = {
                 name: value for name, value in stack.environment("accounts").items() if name.startswith("HEED_")
             }
@@ -165,6 +174,7 @@ async def journey(http: httpx.AsyncClient, receipt: str) -> str:
 async def test_a_comment_goes_its_whole_way_through_what_compose_describes(stack: Stack) -> None:
     await asyncio.to_thread(stack.run, "topics")
     await asyncio.to_thread(stack.run, "provision")
+    await asyncio.to_thread(stack.run, "bucket")
     async with AsyncExitStack() as running:
         for service in services():
             await running.enter_async_context(stack.serving(service))

@@ -29,6 +29,7 @@ def stack(pid: int | None = None) -> StackFile:
         kafka_bootstrap="127.0.0.1:9",
         gateway_database_url="postgresql+asyncpg://g",
         learning_database_url="postgresql+asyncpg://l",
+        media_database_url="postgresql+asyncpg://m",
         portal_database_url="postgresql+asyncpg://p",
         portal_url="http://127.0.0.1:8081",
         gateway_key="heed_key",

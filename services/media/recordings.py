@@ -1,0 +1,289 @@
+"""Films and sound: looked into, tried, and copied without what is said about them. Runs in the decoding process.
+
+Packets are copied as they are (a remux): nothing loses quality, and of the container nothing is kept but the streams.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import av
+from av.error import FFmpegError
+
+from services.media.cues import Cue
+from services.media.reasons import Reason, Refused
+from services.media.signatures import Format
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from av.container import InputContainer
+    from av.stream import Stream
+
+_DEMUXERS = {
+    Format.MP4: "mov",
+    Format.MOV: "mov",
+    Format.WEBM: "matroska",
+    Format.MP3: "mp3",
+    Format.OGG: "ogg",
+    Format.WAV: "wav",
+}
+_MUXERS = {**{format_: format_.value for format_ in _DEMUXERS}, Format.MP4: "mp4"}
+"""FFmpeg's names. A demuxer is always named: one that FFmpeg chose could be a playlist, which opens other files."""
+
+CODECS = {
+    "video": frozenset({"h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg4"}),
+    "audio": frozenset(
+        {"aac", "mp3", "mp3float", "opus", "vorbis", "flac", "alac"}
+        | {"pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_f32le"}
+    ),
+    "subtitle": frozenset({"mov_text", "webvtt", "subrip", "srt", "text"}),
+}
+"""What is decoded at all; each decoder fewer is one way in fewer."""
+
+MOST_PIXELS = 4096 * 2304
+"""Of one frame of a film: what phones call 4K."""
+MOST_STREAMS = {"video": 1, "audio": 4, "subtitle": 8}
+MOST_STREAMS_IN_ALL = 24
+MOST_PACKETS = 1_000_000
+TRIED = 200
+"""Frames of a stream that are decoded to see whether they can be."""
+POSTER_WIDTH = 640
+BLACK_UNTIL = 1.0
+"""Seconds in which a film often shows nothing yet, or a hand."""
+SAMPLE_RATE = 16_000
+"""Hertz of the samples that speech is recognised from: what every model of the kind is trained on."""
+BITEXACT = 0x0400
+"""AVFMT_FLAG_BITEXACT: no date and no name of the writer."""
+
+
+@dataclass(slots=True)
+class Recording:
+    """An open film or sound recording whose streams were looked at."""
+
+    container: InputContainer
+    kept: list[Stream]
+    seconds: float
+
+
+def opened(path: Path, format_: Format) -> InputContainer:
+    """Open it as this format and no other.
+
+    Raises:
+        Refused: it is not readable as that.
+    """
+    try:
+        return av.open(
+            str(path),
+            "r",
+            format=_DEMUXERS[format_],
+            container_options={"protocol_whitelist": "file", "enable_drefs": "0", "max_streams": "64"}
+            if _DEMUXERS[format_] == "mov"
+            else {"protocol_whitelist": "file", "max_streams": "64"},
+            metadata_errors="replace",
+        )
+    except (FFmpegError, ValueError):
+        raise Refused(Reason.NOT_READABLE) from None
+
+
+def examined(container: InputContainer, kind: str, most_seconds: float) -> Recording:
+    """Look at the streams, before anything is decoded.
+
+    Raises:
+        Refused: they are too many, too large, too long, not of this kind, or of a codec that is not taken in.
+    """
+    if len(container.streams) > MOST_STREAMS_IN_ALL:
+        raise Refused(Reason.TOO_MANY_STREAMS)
+    kept = [stream for stream in container.streams if stream.type in CODECS and not _is_cover(stream)]
+    by_type = {type_: [stream for stream in kept if stream.type == type_] for type_ in CODECS}
+    if any(len(by_type[type_]) > most for type_, most in MOST_STREAMS.items()):
+        raise Refused(Reason.TOO_MANY_STREAMS)
+    if bool(by_type["video"]) != (kind == "video") or not (by_type["video"] or by_type["audio"]):
+        raise Refused(Reason.WRONG_TYPE)
+    for stream in kept:
+        _examine(stream)
+    seconds = (container.duration or 0) / 1_000_000
+    if seconds > most_seconds:
+        raise Refused(Reason.TOO_LONG)
+    return Recording(container, kept, seconds)
+
+
+def _is_cover(stream: Stream) -> bool:
+    """A picture of the album: it may have been taken anywhere, and says so in its own data."""
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _examine(stream: Stream) -> None:
+    context: Any = stream.codec_context
+    if context is None or context.name not in CODECS[stream.type]:
+        raise Refused(Reason.CODEC_NOT_ALLOWED)
+    if stream.type == "video":
+        if context.width * context.height > MOST_PIXELS:
+            raise Refused(Reason.TOO_MANY_PIXELS)
+        if context.width <= 0 or context.height <= 0:
+            raise Refused(Reason.NOT_READABLE)
+
+
+def tried(recording: Recording, budget: float, poster: Path | None = None) -> bool:
+    """Decode some of each stream: key frames of the film, the beginning of the sound.
+
+    Args:
+        recording: at any place.
+        budget: seconds after which no more are tried.
+        poster: where a still picture goes, if one is wanted.
+
+    Returns:
+        Whether the still picture was made.
+
+    Raises:
+        Refused: nothing of a stream can be decoded.
+    """
+    until = time.monotonic() + budget
+    shown = False
+    for stream in recording.kept:
+        if stream.type == "subtitle":
+            continue
+        picture = _Poster(poster) if stream.type == "video" and poster is not None else None
+        decoded = 0
+        for frame in _frames(recording.container, stream):
+            decoded += 1
+            if picture is not None:
+                picture.offer(frame)
+            if decoded >= TRIED or time.monotonic() > until:
+                break
+        if decoded == 0:
+            raise Refused(Reason.NOT_READABLE)
+        shown = shown or picture is not None
+    return shown
+
+
+class _Poster:
+    """Takes the first key frame in which something is to be seen, else the first of all."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._found = False
+
+    def offer(self, frame: Any) -> None:
+        late = (frame.time or 0.0) >= BLACK_UNTIL
+        if self._found or (not late and self._path.exists()):
+            return
+        self._found = late
+        width = min(POSTER_WIDTH, frame.width)
+        height = max(2, round(frame.height * width / frame.width))
+        self._path.write_bytes(jpeg(frame.reformat(width=width, height=height, format="yuvj420p")))
+
+
+def _frames(container: InputContainer, stream: Any) -> Iterator[Any]:
+    """Frames that can be decoded; damaged packets between them are passed over, as players do."""
+    stream.codec_context.thread_type = "NONE"
+    if stream.type == "video":
+        stream.codec_context.skip_frame = "NONKEY"
+    container.seek(container.start_time or 0)
+    packets = container.demux(stream)
+    bad = 0
+    while bad < TRIED:
+        try:
+            packet = next(packets)
+            yield from packet.decode()
+        except StopIteration:
+            return
+        except FFmpegError:
+            bad += 1
+
+
+def jpeg(frame: Any) -> bytes:
+    """A frame as a JPEG of its own, with nothing but the picture."""
+    encoder: Any = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, frame.format.name
+    encoder.time_base = Fraction(1, 25)
+    encoder.options = {"qmin": "2", "qmax": "2"}
+    encoder.flags |= 1 << 23  # AV_CODEC_FLAG_BITEXACT: no comment with the writer's name
+    frame.pts, frame.pict_type = 0, 0
+    return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
+
+
+def copied(recording: Recording, path: Path, format_: Format) -> list[Cue]:
+    """Write the kept streams to a new file, and read the subtitles on the way.
+
+    Left behind are the container's and the streams' metadata (place, device, author, title), chapters, covers,
+    attachments, and streams of data such as a camera's positions.
+
+    Returns:
+        What the first subtitle track says.
+
+    Raises:
+        Refused: it has too many packets, or ends before its streams do.
+    """
+    container = recording.container
+    container.seek(container.start_time or 0)
+    subtitles = next((stream for stream in recording.kept if stream.type == "subtitle"), None)
+    cues: list[Cue] = []
+    last: dict[int, float] = {}
+    number = 0
+    options = {"movflags": "+faststart"} if _DEMUXERS[format_] == "mov" else {}
+    with closing(av.open(str(path), "w", format=_MUXERS[format_], container_options=options)) as target:
+        target.flags |= BITEXACT
+        places = {stream.index: target.add_stream_from_template(stream) for stream in recording.kept}
+        for packet in _packets(container, recording.kept):
+            number += 1
+            if number > MOST_PACKETS:
+                raise Refused(Reason.TOO_MANY_FRAMES)
+            end = float(((packet.pts or packet.dts) + (packet.duration or 0)) * packet.time_base)
+            last[packet.stream.index] = max(end, last.get(packet.stream.index, 0.0))
+            if packet.stream is subtitles and (cue := _cue(packet)):
+                cues.append(cue)
+            packet.stream = places[packet.stream.index]
+            target.mux(packet)
+    _is_whole(recording, max(last.values(), default=0.0))
+    return cues
+
+
+def _packets(container: InputContainer, streams: list[Stream]) -> Iterator[Any]:
+    try:
+        for packet in container.demux(*streams):
+            if packet.dts is not None and not packet.is_corrupt:
+                yield packet
+    except FFmpegError as error:
+        raise Refused(Reason.TRUNCATED) from error
+
+
+def _is_whole(recording: Recording, end: float) -> None:
+    """What its header promised has come; recorders are off by a second or so."""
+    start = (recording.container.start_time or 0) / 1_000_000
+    if end - start < recording.seconds * 0.9 - 1.5:
+        raise Refused(Reason.TRUNCATED)
+
+
+def _cue(packet: Any) -> Cue | None:
+    raw = bytes(packet)
+    if packet.stream.codec_context.name == "mov_text":  # a length, the text, then boxes with its style
+        raw = raw[2 : 2 + int.from_bytes(raw[:2], "big")]
+    text = raw.decode("utf-8", errors="replace").strip()
+    if not text or packet.pts is None:
+        return None
+    start = float(packet.pts * packet.time_base)
+    return Cue(max(0.0, start), max(0.0, start + float((packet.duration or 0) * packet.time_base)), text)
+
+
+def samples(recording: Recording, path: Path) -> bool:
+    """Write the first sound stream as bare samples: 16-bit, one channel, `SAMPLE_RATE`.
+
+    Returns:
+        Whether there is any sound.
+    """
+    stream: Any = next((stream for stream in recording.kept if stream.type == "audio"), None)
+    if stream is None:
+        return False
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+    written = 0
+    with path.open("wb") as file:
+        for frame in _frames(recording.container, stream):
+            for piece in resampler.resample(frame):
+                written += file.write(bytes(piece.planes[0])[: piece.samples * 2])
+    return written > 0
