@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from ipaddress import ip_network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apprise
 import pytest
@@ -19,10 +20,15 @@ from services.portal.channels import (
     teams_target,
 )
 from services.portal.channels_apprise import AppriseChannels
+from services.portal.subscriptions_offer import Offer
 from services.portal.subscriptions_settings import SubscriptionSettings
+from services.portal.webhook import Webhooks, webhook_client
 from services.portal.webhook_targets import Targets
 from shared.errors import UsageError
 from shared.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 SLACK = "https://hooks.slack.com/services/T0000/B0000/abcdefghijklmnopqrstuvwx"
 TEAMS = (
@@ -144,6 +150,53 @@ async def test_an_address_adds_no_option_to_the_mail_servers_url() -> None:
     service = channels._service(Channel.EMAIL, "a&smtp=example.org@nhs.net", None)
     assert service.smtp_host == "127.0.0.1"
     assert [address for _, address in service.targets] == ["a&smtp=example.org@nhs.net"]
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"channel": ""}, "choose how you want"),
+        ({"channel": "pigeon"}, "choose how you want"),
+        ({"channel": "apprise", "target": "discord://1/2"}, "choose how you want"),
+        ({"frequency": "hourly"}, "choose how often"),
+        ({"target": " "}, "write where"),
+        ({"target": "ward 9"}, "not an e-mail address"),
+        ({"channel": "webhook", "target": "http://8.8.8.8/"}, "begins with https://"),
+        ({"channel": "webhook", "target": "https://127.0.0.1/"}, "not on the public internet"),
+        ({"channel": "webhook", "target": "https://169.254.169.254/latest/meta-data/"}, "not on the public internet"),
+        ({"channel": "webhook", "target": "https://[::ffff:10.0.0.1]/"}, "not on the public internet"),
+        ({"channel": "slack", "target": "https://example.org/"}, "not Slack's"),
+        ({"channel": "teams", "target": "https://example.org/"}, "not a workflow of Teams"),
+    ],
+)
+async def test_a_form_that_cannot_be_served_says_why(given: dict[str, str], problem: str) -> None:
+    form = {"channel": "email", "target": "ward.9@example.nhs.uk", "frequency": "week", **given}
+    async with offering(portal_apprise_services="") as offer:
+        with pytest.raises(UsageError, match=problem):
+            await offer.wanted("team", form)
+
+
+@pytest.mark.parametrize("channel", ["webhook", "feed"])
+async def test_what_opens_or_verifies_is_made_anew_each_time(channel: str) -> None:
+    form = {"channel": channel, "target": "https://8.8.8.8/heed", "frequency": "week"}
+    async with offering() as offer:
+        first, second = [await offer.wanted("team", form) for _ in range(2)]
+    openers = {first.secret or first.feed_token, second.secret or second.feed_token}
+    assert len(openers) == 2
+    assert all(opener is not None and len(opener) >= 43 for opener in openers)
+
+
+async def test_what_is_not_set_up_is_not_offered() -> None:
+    async with offering(portal_mail=None, portal_apprise_services="") as offer:
+        assert offer.channels == [Channel.TEAMS, Channel.SLACK, Channel.WEBHOOK, Channel.FEED]
+
+
+@asynccontextmanager
+async def offering(**given: Any) -> AsyncIterator[Offer]:
+    """What an installation with a mail server offers."""
+    settings = load(SubscriptionSettings, **{"portal_mail": "mailto://127.0.0.1:1?from=heed@nhs.net", **given})
+    async with webhook_client() as client:
+        yield Offer(settings, Webhooks(Targets(), client), AppriseChannels(settings.portal_mail, Targets()))
 
 
 @pytest.mark.parametrize("networks", ["10.0.0.0/8", "10.0.0.0/8, 127.0.0.1/32", "fd00::/8", ""])
