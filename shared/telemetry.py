@@ -143,7 +143,7 @@ def request_span(name: str, traceparent: str | None) -> Iterator[str | None]:
     Yields:
         The `traceparent` to keep with what is accepted.
     """
-    with _spans(name, SpanKind.SERVER, {}, [traceparent]) as traceparents:
+    with _spans(SpanKind.SERVER, [(name, {}, traceparent)]) as traceparents:
         yield traceparents[0]
 
 
@@ -154,18 +154,21 @@ def process_spans(topic: str, traceparents: Sequence[str | None]) -> Iterator[li
     Yields:
         For each record the `traceparent` to send on with what comes of it.
     """
-    with _spans(f"process {topic}", SpanKind.CONSUMER, _kafka(topic), traceparents) as own:
+    with _spans(SpanKind.CONSUMER, [(f"process {topic}", _kafka(topic), parent) for parent in traceparents]) as own:
         yield own
 
 
 @contextmanager
-def publish_spans(topic: str, traceparents: Sequence[str | None]) -> Iterator[list[str | None]]:
+def publish_spans(records: Sequence[tuple[str, str | None]]) -> Iterator[list[str | None]]:
     """One span for each record that is sent; what waited in a table goes on in the trace that it came with.
+
+    Args:
+        records: topic and `traceparent` of each.
 
     Yields:
         For each record the `traceparent` to put into its headers.
     """
-    with _spans(f"publish {topic}", SpanKind.PRODUCER, _kafka(topic), traceparents) as own:
+    with _spans(SpanKind.PRODUCER, [(f"publish {topic}", _kafka(topic), parent) for topic, parent in records]) as own:
         yield own
 
 
@@ -174,11 +177,10 @@ def _kafka(topic: str) -> dict[str, str]:
 
 
 @contextmanager
-def _spans(
-    name: str, kind: SpanKind, attributes: Mapping[str, str], traceparents: Sequence[str | None]
-) -> Iterator[list[str | None]]:
+def _spans(kind: SpanKind, wanted: Sequence[tuple[str, Mapping[str, str], str | None]]) -> Iterator[list[str | None]]:
+    """Spans by name, attributes and parent; yields the context of each, or its parent's where nothing is traced."""
     if not isinstance(trace.get_tracer_provider(), TracerProvider):
-        yield list(traceparents)
+        yield [parent for _, _, parent in wanted]
         return
     tracer = trace.get_tracer(SCOPE)
     spans = [
@@ -188,7 +190,7 @@ def _spans(
             kind=kind,
             attributes=attributes,
         )
-        for parent in traceparents
+        for name, attributes, parent in wanted
     ]
     try:
         yield [_traceparent(span) for span in spans]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,14 +47,20 @@ async def _integration(
 Caller = Annotated[Integration, Depends(_integration)]
 
 
+def _traced(request: Request) -> AbstractContextManager[str | None]:
+    """A span of the route; yields what is kept with the feedback, so that its trace goes on behind the outbox."""
+    brought = telemetry.valid_traceparent(request.headers.get("traceparent"))
+    return telemetry.request_span(f"{request.method} {request.scope['route'].path}", brought)
+
+
 async def submit(request: Request, caller: Caller) -> Response:
     """Hand in one piece of feedback. 202 means that it is stored durably."""
     gateway = _gateway(request)
     handlers.check_media_type(request.headers, "application/json")
     handlers.check_length(request.headers, gateway.settings.gateway_max_body)
     body = await handlers.read_body(request.stream(), gateway.settings.gateway_max_body)
-    traceparent = telemetry.valid_traceparent(request.headers.get("traceparent"))
-    accepted = await handlers.submit_feedback(gateway, caller, body, traceparent)
+    with _traced(request) as traceparent:
+        accepted = await handlers.submit_feedback(gateway, caller, body, traceparent)
     answer = {
         "receipt": accepted.receipt,
         "feedback_id": str(accepted.feedback_id),
@@ -68,8 +75,8 @@ async def submit_many(request: Request, caller: Caller) -> Response:
     gateway = _gateway(request)
     handlers.check_media_type(request.headers, *MEDIA_TYPES)
     handlers.check_length(request.headers, gateway.settings.gateway_batch_body)
-    traceparent = telemetry.valid_traceparent(request.headers.get("traceparent"))
-    answers, is_whole = await submit_batch(gateway, caller, request.stream(), traceparent)
+    with _traced(request) as traceparent:
+        answers, is_whole = await submit_batch(gateway, caller, request.stream(), traceparent)
     # A body that was not read to its end must not be taken for the connection's next request.
     headers = NO_STORE if is_whole else {**NO_STORE, "Connection": "close"}
     return Response(b"".join(answers), media_type=MEDIA_TYPES[0], headers=headers)
@@ -121,8 +128,8 @@ async def declare(request: Request, caller: Caller) -> Response:
 
 async def complete(request: Request, media_id: str, caller: Caller) -> Response:
     """Say that every file of a recording is uploaded. Saying it again is answered the same."""
-    traceparent = telemetry.valid_traceparent(request.headers.get("traceparent"))
-    done = await upload_handlers.complete_recording(_gateway(request), caller, media_id, traceparent)
+    with _traced(request) as traceparent:
+        done = await upload_handlers.complete_recording(_gateway(request), caller, media_id, traceparent)
     answer = openapi.CompletedAnswer(media_id=done.media_id, receipt=done.receipt, uploaded_at=done.uploaded_at)
     headers = {"Location": f"/v1/feedback/{done.receipt}", **NO_STORE}
     return JSONResponse(answer.model_dump(mode="json"), 202, headers)

@@ -83,7 +83,8 @@ class Relay:
 
     async def _publish(self, leader: Leader, rows: Sequence[Waiting]) -> None:
         try:
-            await self._publisher.send([_record(row) for row in rows])
+            with telemetry.publish_spans([(row.topic, row.traceparent) for row in rows]) as traces:
+                await self._publisher.send([_record(row, trace) for row, trace in zip(rows, traces, strict=True)])
         except InvalidRecord as refused:
             if len(rows) == 1:
                 log.error("outbox row %d is set aside: %s", rows[0].id, refused.reason)
@@ -110,11 +111,11 @@ class Relay:
         await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
 
 
-def _record(row: Waiting) -> Record:
+def _record(row: Waiting, traceparent: str | None) -> Record:
     topic = TOPICS[row.topic]
     assert topic.event is not None, "dead letters never wait in the outbox"
     try:
         event = topic.event.model_validate_json(row.event)
     except ValidationError:
         raise InvalidRecord("invalid_event") from None
-    return record(topic, event, "gateway", traceparent=row.traceparent)
+    return record(topic, event, "gateway", traceparent=traceparent)

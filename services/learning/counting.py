@@ -35,15 +35,18 @@ _COUNT = text(
 _DUE = text(
     # A period is a point on the charts of those after it, for four years at most (`periods.REMEMBERED`).
     "WITH touched AS (SELECT * FROM unnest(CAST(:teams AS text[]), CAST(:periods AS date[]), "
-    "CAST(:removes AS boolean[])) AS t(team_id, period, removes)), "
+    "CAST(:removes AS boolean[]), CAST(:traces AS text[])) AS t(team_id, period, removes, traceparent)), "
     "first AS (SELECT team_id, min(period) AS period FROM touched GROUP BY team_id) "
-    "INSERT INTO due_page (team_id, period, removes) SELECT team_id, period, bool_or(removes) FROM "
-    "(SELECT team_id, period, removes FROM touched UNION ALL SELECT c.team_id, c.period, false FROM first "
+    "INSERT INTO due_page (team_id, period, removes, traceparent) "
+    "SELECT team_id, period, bool_or(removes), max(traceparent) FROM "
+    "(SELECT * FROM touched UNION ALL SELECT c.team_id, c.period, false, NULL FROM first "
     "JOIN period_counter AS c ON c.team_id = first.team_id AND c.period > first.period "
     "AND c.period <= first.period + interval '4 years' AND c.measure = 'responses') AS due "
     'GROUP BY team_id, period ORDER BY team_id COLLATE "C", period '
     "ON CONFLICT (team_id, period) DO UPDATE SET changed_at = clock_timestamp(), "
-    "removes = due_page.removes OR EXCLUDED.removes"
+    "removes = due_page.removes OR EXCLUDED.removes, "
+    # A page goes out in the trace of one of those that changed it, the latest: more would be links to nowhere.
+    "traceparent = COALESCE(EXCLUDED.traceparent, due_page.traceparent)"
 )
 
 
@@ -78,11 +81,13 @@ async def mark_due(connection: AsyncConnection, gone: Iterable[Reading], come: I
         come: readings as they are now.
     """
     removes: dict[tuple[str, date], bool] = {}
+    traces: dict[tuple[str, date], str | None] = {}
     for readings, takes_away in ((come, False), (gone, True)):
         for reading in readings:
             if reading.team_id is not None and reading.period is not None:
                 pair = (reading.team_id, reading.period)
                 removes[pair] = removes.get(pair, False) or takes_away
+                traces[pair] = reading.traceparent or traces.get(pair)
     if removes:
         pairs = sorted(removes)
         await connection.execute(
@@ -91,6 +96,7 @@ async def mark_due(connection: AsyncConnection, gone: Iterable[Reading], come: I
                 "teams": [team for team, _ in pairs],
                 "periods": [period for _, period in pairs],
                 "removes": [removes[pair] for pair in pairs],
+                "traces": [traces[pair] for pair in pairs],
             },
         )
 

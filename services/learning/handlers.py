@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from services.learning.corrections import correction_of
@@ -53,12 +54,16 @@ class Handlers:
 
     async def on_feedback_analysed(self, deliveries: Sequence[Delivery[FeedbackAnalysed]]) -> None:
         """Route each reading, keep it and count it."""
-        events = [delivery.event for delivery in deliveries]
-        await self._take([reading_of(e, self._router.team_for(e.about, e.source.channel), self._kind) for e in events])
+        await self._take([self._reading(delivery) for delivery in deliveries])
 
     async def on_feedback_withdrawn(self, deliveries: Sequence[Delivery[FeedbackWithdrawn]]) -> None:
         """Forget each one, and remember only that it is to stay forgotten."""
         await self._take([tombstone(delivery.event.feedback_id) for delivery in deliveries])
+
+    def _reading(self, delivery: Delivery[FeedbackAnalysed]) -> Reading:
+        event = delivery.event
+        team = self._router.team_for(event.about, event.source.channel)
+        return replace(reading_of(event, team, self._kind), traceparent=delivery.traceparent)
 
     async def _take(self, readings: Sequence[Reading]) -> None:
         change = await self._store.take(readings)

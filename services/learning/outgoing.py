@@ -6,6 +6,7 @@ the older one, with words that were withdrawn since, would stay the newest.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 _ALONE = text("SELECT pg_try_advisory_xact_lock(hashtext('heed-send-' || current_schema()))")
 _UNPUBLISHED = "held = '{}' AND published_revision IS DISTINCT FROM revision"
 _PAGES = text(
-    f"SELECT payload FROM page WHERE {_UNPUBLISHED} AND team_id <> ALL(CAST(:without AS text[])) "  # noqa: S608 - ours
+    "SELECT payload, traceparent FROM page "  # noqa: S608 - constants only
+    f"WHERE {_UNPUBLISHED} AND team_id <> ALL(CAST(:without AS text[])) "
     "ORDER BY team_id, period LIMIT :limit"
 )
 _FIRST_PAGES = text(
@@ -62,6 +64,14 @@ _PARTS_SENT = text(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A page to be sent, and the trace that it is part of."""
+
+    summary: LearningSummary
+    traceparent: str | None
+
+
 class Outgoing:
     """Pages and lists to be sent, in the one transaction that also marks them; see `PageStore.sending`."""
 
@@ -72,9 +82,10 @@ class Outgoing:
         """Take the lock until the transaction ends; False while another member has it."""
         return bool((await self._connection.execute(_ALONE)).scalar_one())
 
-    async def pages(self, limit: int, without: Collection[str] = ()) -> list[LearningSummary]:
+    async def pages(self, limit: int, without: Collection[str] = ()) -> list[Unsent]:
         """Pages whose newest revision has not gone out and is not held, but for those of some teams."""
-        return await self._summaries(_PAGES, {"limit": limit, "without": list(without)})
+        rows = await self._connection.execute(_PAGES, {"limit": limit, "without": list(without)})
+        return [Unsent(summary_of(row.payload), row.traceparent) for row in rows]
 
     async def to_take_back(self, limit: int, without: Collection[str] = ()) -> list[LearningSummary]:
         """Held pages whose team still has a revision with what was taken away since, but for those of some teams."""

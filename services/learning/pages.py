@@ -38,7 +38,7 @@ CANDIDATES = 60
 """Quotable readings looked at per page: an arbitrary but constant choice, so that a page's cost has a bound."""
 
 _CLAIM = text(
-    "SELECT team_id, period, removes FROM due_page "
+    "SELECT team_id, period, removes, traceparent FROM due_page "
     "WHERE (SELECT max(changed_at) FROM due_page) <= clock_timestamp() - make_interval(secs => :quiet) "
     "OR since <= clock_timestamp() - make_interval(secs => :max_delay) "
     "ORDER BY team_id, period LIMIT :limit FOR UPDATE SKIP LOCKED"
@@ -71,12 +71,12 @@ _NEWEST = text(
     "JOIN page AS p USING (team_id, period)"
 )
 _WRITE = text(
-    "INSERT INTO page (team_id, period, revision, payload, held, written_at) "
-    "SELECT team_id, period, revision, payload, ARRAY(SELECT jsonb_array_elements_text(held)), written_at "
+    "INSERT INTO page (team_id, period, revision, payload, held, written_at, traceparent) "
+    "SELECT team_id, period, revision, payload, ARRAY(SELECT jsonb_array_elements_text(held)), written_at, traceparent "
     "FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(team_id text, period date, revision integer, "
-    "payload jsonb, held jsonb, written_at timestamptz) "
+    "payload jsonb, held jsonb, written_at timestamptz, traceparent text) "
     "ON CONFLICT (team_id, period) DO UPDATE SET revision = EXCLUDED.revision, payload = EXCLUDED.payload, "
-    "held = EXCLUDED.held, written_at = EXCLUDED.written_at"
+    "held = EXCLUDED.held, written_at = EXCLUDED.written_at, traceparent = EXCLUDED.traceparent"
 )
 _TAKE_BACK = text(
     # What is out says what was taken away. It is replaced by this revision; should that be held, it is taken back.
@@ -210,8 +210,8 @@ class PageStore:
         async with transient_faults_told(), self._database.begin() as connection:
             await connection.execute(_CLOSING, {"now": now})
             due = {"quiet": quiet, "max_delay": max_delay, "limit": limit}
-            removes = {(row.team_id, row.period): row.removes for row in await connection.execute(_CLAIM, due)}
-            pairs = list(removes)
+            claimed = {(row.team_id, row.period): row for row in await connection.execute(_CLAIM, due)}
+            pairs = list(claimed)
             if not pairs:
                 return []
             wanted = _columns(pairs)
@@ -223,8 +223,9 @@ class PageStore:
             )
             changed = [writing.page for writing in writings if writing.changed]
             if changed:
-                await connection.execute(_WRITE, {"rows": _rows(changed)})
-            await connection.execute(_TAKE_BACK, _columns([pair for pair in pairs if removes[pair]]))
+                traces = {pair: row.traceparent for pair, row in claimed.items()}
+                await connection.execute(_WRITE, {"rows": _rows(changed, traces)})
+            await connection.execute(_TAKE_BACK, _columns([pair for pair in pairs if claimed[pair].removes]))
             await connection.execute(_CLOSES, {**wanted, "closings": [writing.closes_at for writing in writings]})
             for pair, writing in zip(pairs, writings, strict=True):
                 if writing.include:
@@ -315,7 +316,7 @@ def _columns(pairs: Sequence[Pair]) -> dict[str, object]:
     return {"teams": [team for team, _ in pairs], "periods": [period for _, period in pairs]}
 
 
-def _rows(pages: Sequence[Page]) -> str:
+def _rows(pages: Sequence[Page], traces: Mapping[Pair, str | None]) -> str:
     return json.dumps(
         [
             {
@@ -325,6 +326,7 @@ def _rows(pages: Sequence[Page]) -> str:
                 "payload": page.summary.model_dump(mode="json"),
                 "held": page.held,
                 "written_at": page.summary.generated_at.isoformat(),
+                "traceparent": traces[page.summary.team_id, page.summary.period],
             }
             for page in pages
         ]

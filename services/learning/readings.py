@@ -45,6 +45,8 @@ class Reading:
     """The remaining columns of the row."""
     uncorrected: tuple[Measure, ...] | None = None
     """What it would count for had no team member corrected it; None where none has."""
+    traceparent: str | None = None
+    """Of the event that brought it, for the page that it makes due; kept in no reading's row."""
 
     @property
     def as_read(self) -> tuple[Measure, ...]:

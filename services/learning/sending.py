@@ -100,13 +100,16 @@ class Sending:
         if not batch:
             return False
         try:
-            await self._publisher.send([item for summary in batch for item in records(summary)])
+            with telemetry.publish_spans([(LEARNING_SUMMARIES.name, page.traceparent) for page in batch]) as traces:
+                await self._publisher.send(
+                    [item for page, trace in zip(batch, traces, strict=True) for item in records(page.summary, trace)]
+                )
         except (InvalidRecord, TransientFault):
-            for summary in batch:
-                if summary.team_id not in self._waits:
-                    await self._settle(outgoing, summary, await self._refused(summary))
+            for page in batch:
+                if page.summary.team_id not in self._waits:
+                    await self._settle(outgoing, page.summary, await self._refused(page.summary))
         else:
-            await _published(outgoing, batch)
+            await _published(outgoing, [page.summary for page in batch])
         return True
 
     async def _retried(self, *, patient: bool) -> bool:
@@ -195,10 +198,11 @@ async def _published(outgoing: Outgoing, batch: Sequence[LearningSummary]) -> No
     telemetry.count(Metric.SUMMARIES, len(batch), {"outcome": "published"})
 
 
-def records(summary: LearningSummary) -> tuple[Record, Record]:
+def records(summary: LearningSummary, traceparent: str | None = None) -> tuple[Record, Record]:
     """A page on the topic of all pages, keyed by team and period, and on its team's own, keyed by period."""
-    own = record(TEAM_SUMMARIES, summary, SERVICE, team_id=summary.team_id)
-    return record(LEARNING_SUMMARIES, summary, SERVICE), replace(own, key=summary.period.isoformat().encode())
+    own = record(TEAM_SUMMARIES, summary, SERVICE, traceparent, team_id=summary.team_id)
+    shared = record(LEARNING_SUMMARIES, summary, SERVICE, traceparent)
+    return shared, replace(own, key=summary.period.isoformat().encode())
 
 
 def tombstones(summary: LearningSummary) -> tuple[Record, Record]:
