@@ -13,7 +13,7 @@ import os
 import secrets
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -36,6 +36,7 @@ from services.learning.catalogue import read as read_catalogue
 from services.learning.settings import LearningSettings
 from services.media.app import running as running_media
 from services.media.settings import MediaSettings
+from services.portal.app import PortalRunning
 from services.portal.app import running as running_portal
 from services.portal.settings import PortalSettings
 from shared.database import engine
@@ -91,7 +92,7 @@ class Stack:
     analysis: Running
     learning: LearningRunning
     media: Running
-    portal: Running
+    portal: PortalRunning
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class _Secrets:
 
     pseudonym_key: str
     gateway_key: str | None = None
+    subscription_key: str = field(default_factory=lambda: secrets.token_hex(32))
 
 
 @asynccontextmanager
@@ -136,6 +138,7 @@ async def running_stack(
         portal = await pipeline.start_portal(stack, _address(portal_listener))
         learning, analysis, media, gateway = await pipeline.start(stack)
         key = await _bring_up_to_date(urls["gateway"], learning, data_dir, kept)
+        await portal.outbox.publish_again()
         url = await stack.enter_async_context(stage.watch.leaving(_serving(gateway, listener)))
         portal_url = await stack.enter_async_context(stage.watch.leaving(_serving(portal, portal_listener)))
         told = StackFile(
@@ -203,14 +206,21 @@ class _Pipeline:
             await entered(leaving(at_work(running_gateway, gateway, self.publisher))),
         )
 
-    async def start_portal(self, stack: AsyncExitStack, url: str) -> Running:
+    async def start_portal(self, stack: AsyncExitStack, url: str) -> PortalRunning:
         """The last reader of all, and so the first to start."""
         settings = self._settings(
-            PortalSettings, database_url=SecretStr(self.urls["portal"]), catalogue=self.catalogue, portal_url=url
+            PortalSettings,
+            database_url=SecretStr(self.urls["portal"]),
+            catalogue=self.catalogue,
+            portal_url=url,
+            portal_subscription_key=SecretStr(self.kept.subscription_key),
+            portal_private_targets="127.0.0.0/8",  # everything of the trial is on loopback: what it tells, too
         )
-        return await stack.enter_async_context(
+        service = await stack.enter_async_context(
             self.stage.watch.leaving(at_work(running_portal, settings, self.publisher))
         )
+        assert isinstance(service, PortalRunning)
+        return service
 
     def _bucket(self) -> dict[str, object]:
         bucket = self.stage.bucket
@@ -241,7 +251,7 @@ async def _bring_up_to_date(url: str, learning: LearningRunning, data_dir: Path,
         if kept.gateway_key is not None:
             return kept.gateway_key
         key = await add_integration(gateway, INTEGRATION, (), datetime.now(UTC))
-        _keep(data_dir, _Secrets(kept.pseudonym_key, key))
+        _keep(data_dir, replace(kept, gateway_key=key))
         return key
     finally:
         await gateway.dispose()
@@ -255,13 +265,13 @@ def _secrets(data_dir: Path) -> _Secrets:
     """
     path = data_dir / SECRETS_FILE
     try:
-        return _Secrets(**json.loads(path.read_text(encoding="utf-8")))
+        kept = _Secrets(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        made = _Secrets(secrets.token_hex(32))
-        _keep(data_dir, made)
-        return made
+        kept = _Secrets(secrets.token_hex(32))
     except (ValueError, TypeError):
         raise HeedError(f"{path} is damaged; bring it back from a backup, or start with a new --data-dir") from None
+    _keep(data_dir, kept)  # an older version's file has not got all of them
+    return kept
 
 
 def _keep(data_dir: Path, kept: _Secrets) -> None:

@@ -85,7 +85,7 @@ async def _wired(
         pages=PageStore(database),
         sessions=SessionStore(database),
         audit=Audit(database),
-        views=Views(assets.paths),
+        views=Views(assets.paths, subscriptions=subscribing is not None),
         limit=Limit(settings.portal_sign_ins),
         provider=Provider(settings) if settings.portal_oidc_issuer else None,
         subscribing=subscribing,

@@ -21,9 +21,10 @@ class Views:
 
     Args:
         assets: the address of each asset by its name.
+        subscriptions: whether there are any to lead to.
     """
 
-    def __init__(self, assets: Mapping[str, str]) -> None:
+    def __init__(self, assets: Mapping[str, str], *, subscriptions: bool = False) -> None:
         self._templates = Environment(
             loader=FileSystemLoader(FOLDER),
             autoescape=True,
@@ -32,6 +33,7 @@ class Views:
             lstrip_blocks=True,
         )
         self._templates.globals["assets"] = assets
+        self._templates.globals["subscriptions"] = subscriptions
 
     def html(self, template: str, person: Person | None, **context: object) -> str:
         """A template's text; `person` is who reads it."""
