@@ -5,6 +5,7 @@ Standard library only: `python3 -m deploy.secrets` works in a fresh clone, befor
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import secrets
@@ -23,7 +24,8 @@ def written(target: Path, example: Path = EXAMPLE) -> list[str]:
     """Write `target`, readable by its owner only, and never over a file that is there.
 
     Returns:
-        The variables that were given a secret of 256 bits.
+        The variables that were given a secret of 256 bits: in hexadecimal, or where MinIO is to encrypt with it, as
+        its setting has it (`MINIO_KMS_SECRET_KEY`: a name, and 32 bytes in base64).
 
     Raises:
         UsageError: `target` is there: what it holds opens the data that is kept.
@@ -36,7 +38,7 @@ def written(target: Path, example: Path = EXAMPLE) -> list[str]:
     names = _SECRET.findall(text)
     if not names:
         raise HeedError(f"{example} asks for no secret; is it the file of this version?")
-    filled = _SECRET.sub(lambda found: f"{found[1]}={secrets.token_hex(32)}", text)
+    filled = _SECRET.sub(lambda found: f"{found[1]}={_secret(found[1])}", text)
     try:
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -46,6 +48,12 @@ def written(target: Path, example: Path = EXAMPLE) -> list[str]:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(filled)
     return names
+
+
+def _secret(name: str) -> str:
+    if name.endswith("_ENCRYPTION_KEY"):
+        return f"heed:{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    return secrets.token_hex(32)
 
 
 def main(target: Path) -> int:

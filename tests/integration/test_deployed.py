@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ from deploy.create_topics import Change, create_topics
 from deploy.servers.ports import free_ports
 from shared.errors import HeedError
 from shared.healthcheck import trouble
+from tests.integration.upload_stage import CLIP, declaration
 from tests.servers import kafka, minio, postgresql
 from tests.servers.deployed_kafka import Deployed, running_deployed_kafka
 from tests.unit.deployment_files import ROOT, containers, environment, example, services
@@ -63,7 +65,7 @@ async def test_accounts_topics_and_rights_come_to_be_as_compose_makes_them(deplo
     assert {outcome for _, outcome in await grant_access(admin, ["unrouted"])} == {Outcome.GRANTED}
     for service in ACCOUNTS[1:]:
         async with admin_client(deployed.account(service, PASSWORDS[service])) as client:
-            assert "feedback-analysed" in await client.list_topics()
+            assert f"{service}-dlq" in await client.list_topics()
     with pytest.raises(HeedError, match="does not let heed-gateway grant access"):
         await grant_access(deployed.account("gateway", PASSWORDS["gateway"]), ["unrouted"])
 
@@ -100,6 +102,7 @@ class Stack:
         values = self._values | {
             "HEED_ADMIN_DATABASE_PASSWORD": str(self._database.password),
             "HEED_S3_SECRET_KEY": self._bucket.secret_key,
+            "HEED_S3_PUBLIC_ENDPOINT": self._bucket.endpoint,
         }
         found = {"PATH": os.environ["PATH"], "HEED_HTTP_PORT": str(self.ports.get(container, 0))}
         told = json.dumps(environment(container, values))
@@ -152,7 +155,8 @@ async def stack() -> AsyncIterator[Stack]:
         async with AsyncExitStack() as servers:
             broker = await servers.enter_async_context(running_deployed_kafka(parts[0]))
             database = await servers.enter_async_context(postgresql.running_postgresql(parts[1]))
-            bucket = await servers.enter_async_context(minio.running_minio(parts[2]))
+            encryption = {"MINIO_KMS_SECRET_KEY": f"heed:{base64.b64encode(bytes(32)).decode()}"}
+            bucket = await servers.enter_async_context(minio.running_minio(parts[2], encryption))
             admin = create_async_engine(database.url, isolation_level="AUTOCOMMIT")
             async with admin.connect() as connection:
                 await connection.execute(text("CREATE DATABASE heed"))
@@ -169,6 +173,21 @@ async def stack() -> AsyncIterator[Stack]:
 async def journey(http: httpx.AsyncClient, receipt: str) -> str:
     answer: dict[str, Any] = (await http.get(f"/v1/feedback/{receipt}")).json()
     return json.dumps(answer)
+
+
+async def check_that_a_recording_is_looked_at(http: httpx.AsyncClient) -> None:
+    """Uploaded by the gateway's user in MinIO, read and removed by the media service's: it is no picture."""
+    ticket = (await http.post("/v1/media", json=declaration(kind="image", content_type="image/png"))).json()
+    form = ticket["upload"]["recording"]
+    async with httpx.AsyncClient(trust_env=False) as sender:
+        answer = await sender.post(form["url"], data=form["fields"], files={"file": CLIP})
+    assert answer.status_code == 201, answer.text
+    assert (await http.post(f"/v1/media/{ticket['media_id']}/complete")).status_code == 202
+
+    async def rejected() -> bool:
+        return '"state":"rejected","reason":"wrong_type"' in (await http.get(f"/v1/feedback/{ticket['receipt']}")).text
+
+    await until(rejected, seconds=60)
 
 
 async def test_a_comment_goes_its_whole_way_through_what_compose_describes(stack: Stack) -> None:
@@ -192,6 +211,7 @@ async def test_a_comment_goes_its_whole_way_through_what_compose_describes(stack
                 return '"summarised"' in await journey(http, receipt)
 
             await until(summarised, seconds=90)
+            await check_that_a_recording_is_looked_at(http)
         told = await asyncio.to_thread(stack.run, "tools", "doctor")
         assert "problem" not in told, told
     for service in services():

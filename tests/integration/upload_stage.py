@@ -63,7 +63,13 @@ async def http(
         yield client
 
 
-def declaration(clip: bytes = CLIP, captions: bytes | None = None, **changes: Any) -> dict[str, Any]:
+def declaration(
+    clip: bytes = CLIP,
+    captions: bytes | None = None,
+    kind: str = "video",
+    content_type: str = "video/mp4",
+    **changes: Any,
+) -> dict[str, Any]:
     """What is sent before files are; nothing in the gateway looks into them."""
     body: dict[str, Any] = {
         "source_id": "film-1",
@@ -71,10 +77,10 @@ def declaration(clip: bytes = CLIP, captions: bytes | None = None, **changes: An
         "occurred_at": "2026-03-01",
         "about": {"organisation": "Brookvale Hospital"},
         "media": {
-            "kind": "video",
+            "kind": kind,
             "size": len(clip),
             "sha256": hashlib.sha256(clip).hexdigest(),
-            "content_type": "video/mp4",
+            "content_type": content_type,
         },
         "consent": {"quote": True, "bystanders": "nobody", "staff": "agreed"},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import stat
 import subprocess
@@ -28,7 +29,9 @@ def test_every_placeholder_becomes_a_secret_of_its_own(tmp_path: Path) -> None:
     assert wanted
     assert written.keys() == example.keys()
     assert len({written[name] for name in wanted}) == len(wanted)
-    assert all(re.fullmatch(r"[0-9a-f]{64}", written[name]) for name in wanted)
+    name, _, key = written["HEED_S3_ENCRYPTION_KEY"].partition(":")
+    assert (name, len(base64.b64decode(key, validate=True))) == ("heed", 32), "as MinIO wants it"
+    assert all(re.fullmatch(r"[0-9a-f]{64}", written[name]) for name in wanted - {"HEED_S3_ENCRYPTION_KEY"})
     assert {name: written[name] for name in example.keys() - wanted} == {
         name: example[name] for name in example.keys() - wanted
     }

@@ -152,16 +152,22 @@ def test_an_image_of_ours_bears_our_version(name: str) -> None:
 
 def test_only_what_people_reach_is_published_and_only_on_loopback() -> None:
     published = {name: container["ports"] for name, container in containers().items() if "ports" in container}
-    assert published.keys() == {"gateway", "portal", "grafana"}
+    assert published.keys() == {"gateway", "portal", "minio", "grafana"}
     for ports in published.values():
         assert all(filled(port, {}).startswith("127.0.0.1:") for port in ports)
 
 
 def test_bucket_and_database_are_off_the_edge() -> None:
     outside = {name for name, network in compose()["networks"].items() if not network.get("internal")}
-    assert outside == {"edge", "operators"}
-    on_it = {name for name, container in containers().items() if outside & set(container.get("networks", ()))}
-    assert on_it == {"gateway", "portal", "tools", "grafana"}
+    assert outside == {"edge", "operators", "uploads"}
+    on_it = {name: outside & set(container.get("networks", ())) for name, container in containers().items()}
+    assert {name: networks for name, networks in on_it.items() if networks} == {
+        "gateway": {"edge"},
+        "portal": {"edge"},
+        "tools": {"edge"},
+        "grafana": {"operators"},
+        "minio": {"uploads"},
+    }
     assert {name for name, each in containers().items() if "data" in each.get("networks", ())} == {
         "postgres",
         "provision",
