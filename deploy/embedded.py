@@ -36,6 +36,7 @@ from services.learning.catalogue import read as read_catalogue
 from services.learning.settings import LearningSettings
 from services.media.app import running as running_media
 from services.media.settings import MediaSettings
+from services.portal.app import PortalRunning
 from services.portal.app import running as running_portal
 from services.portal.settings import PortalSettings
 from shared.database import engine
@@ -91,7 +92,7 @@ class Stack:
     analysis: Running
     learning: LearningRunning
     media: Running
-    portal: Running
+    portal: PortalRunning
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ async def running_stack(
         portal = await pipeline.start_portal(stack, _address(portal_listener))
         learning, analysis, media, gateway = await pipeline.start(stack)
         key = await _bring_up_to_date(urls["gateway"], learning, data_dir, kept)
+        await portal.outbox.publish_again()
         url = await stack.enter_async_context(stage.watch.leaving(_serving(gateway, listener)))
         portal_url = await stack.enter_async_context(stage.watch.leaving(_serving(portal, portal_listener)))
         told = StackFile(
@@ -204,7 +206,7 @@ class _Pipeline:
             await entered(leaving(at_work(running_gateway, gateway, self.publisher))),
         )
 
-    async def start_portal(self, stack: AsyncExitStack, url: str) -> Running:
+    async def start_portal(self, stack: AsyncExitStack, url: str) -> PortalRunning:
         """The last reader of all, and so the first to start."""
         settings = self._settings(
             PortalSettings,
@@ -214,9 +216,11 @@ class _Pipeline:
             portal_subscription_key=SecretStr(self.kept.subscription_key),
             portal_private_targets="127.0.0.0/8",  # everything of the trial is on loopback: what it tells, too
         )
-        return await stack.enter_async_context(
+        service = await stack.enter_async_context(
             self.stage.watch.leaving(at_work(running_portal, settings, self.publisher))
         )
+        assert isinstance(service, PortalRunning)
+        return service
 
     def _bucket(self) -> dict[str, object]:
         bucket = self.stage.bucket

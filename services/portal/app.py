@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from services.portal.api import build_app
 from services.portal.assets import Assets
 from services.portal.audit import Audit
+from services.portal.commitments import CommitmentStore
 from services.portal.directory import DirectoryFile
+from services.portal.outbox import Outbox
 from services.portal.pages import PageStore
 from services.portal.portal import Portal
 from services.portal.protection import Limit
@@ -34,6 +37,20 @@ if TYPE_CHECKING:
 
 SCHEMA = "portal"
 
+PUBLISHED_FOR = timedelta(days=30)
+"""For so long published rows stay in the outbox, as their topics keep them."""
+
+
+@dataclass(slots=True, kw_only=True)
+class PortalRunning(Running):
+    """The service at work.
+
+    Attributes:
+        outbox: `publish_again`, for a broker that forgets.
+    """
+
+    outbox: Outbox
+
 
 def open_database(settings: PortalSettings) -> AsyncEngine:
     """The portal's engine; whoever opens it disposes of it."""
@@ -50,7 +67,7 @@ async def migrate_database(database: AsyncEngine) -> None:
 
 
 @asynccontextmanager
-async def running(settings: PortalSettings, publisher: Publisher) -> AsyncIterator[Running]:
+async def running(settings: PortalSettings, publisher: Publisher) -> AsyncIterator[PortalRunning]:
     """The portal at work until the block ends.
 
     Raises:
@@ -77,12 +94,13 @@ async def _wired(
     database: AsyncEngine,
     directory: DirectoryFile,
     subscribing: Subscribing | None,
-) -> AsyncIterator[Running]:
+) -> AsyncIterator[PortalRunning]:
     assets = Assets()
     portal = Portal(
         settings=settings,
         directory=directory,
         pages=PageStore(database),
+        commitments=CommitmentStore(database),
         sessions=SessionStore(database),
         audit=Audit(database),
         views=Views(assets.paths, subscriptions=subscribing is not None),
@@ -91,19 +109,24 @@ async def _wired(
         subscribing=subscribing,
     )
 
+    outbox = Outbox(database, publisher)
+
     async def purge() -> None:
         now = datetime.now(UTC)
+        await outbox.purge(now - PUBLISHED_FOR)
         await portal.sessions.purge(now)
         await portal.audit.forget(now - timedelta(days=settings.portal_audit_retention_days))
 
     async with (
         directory.watched(),
         repeating(purge, settings.purge_interval, "portal-purge"),
+        repeating(lambda: outbox.publish(datetime.now(UTC)), settings.relay_poll, "portal-outbox"),
     ):
-        service = Running(
+        service = PortalRunning(
             consumers=_consumers(portal, publisher),
             checks={"database": lambda: is_up(database)},
             works_without_kafka=True,
+            outbox=outbox,
         )
         service.app = build_app(portal, assets, service.readiness)
         yield service

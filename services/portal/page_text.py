@@ -9,10 +9,7 @@ import re
 from dataclasses import dataclass
 from html import unescape
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from typing import Literal
 
 Kind = Literal["sentence", "bullet", "quote", "box"]
 
@@ -98,10 +95,3 @@ def _line(raw: str) -> Line:
 
 def _plain(escaped: str) -> str:
     return unescape(re.sub(r"\\(.)", r"\1", escaped))
-
-
-def replaced(found: Iterable[Section], heading: str, lines: Iterable[Line]) -> Iterator[Section]:
-    """The same sections, one of them with other lines."""
-    given = tuple(lines)
-    for section in found:
-        yield Section(heading, given) if section.heading == heading else section

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from services.portal import periods
 from services.portal.charts import Drawing, drawing
-from services.portal.page_text import PATTERN, Section, sections, without_mark
+from services.portal.page_text import COMMITMENTS, PATTERN, Section, sections, without_mark
 
 if TYPE_CHECKING:
     from shared.summaries import LearningSummary, ThemeChart
@@ -66,6 +66,7 @@ class PageView:
     charts: tuple[ChartView, ...]
     signs: dict[str, Icon]
     pattern_heading: str = PATTERN
+    commitments_heading: str = COMMITMENTS
 
 
 def page_view(summary: LearningSummary) -> PageView:
@@ -82,10 +83,17 @@ def page_view(summary: LearningSummary) -> PageView:
         period_name=periods.span(summary.period, summary.period_kind),
         period_kind=summary.period_kind,
         provisional=summary.provisional,
-        sections=tuple(_unmarked(section) for section in sections(summary.markdown)),
+        sections=_with_commitments(tuple(_unmarked(section) for section in sections(summary.markdown))),
         charts=charts,
         signs=signs,
     )
+
+
+def _with_commitments(found: tuple[Section, ...]) -> tuple[Section, ...]:
+    """The same sections, with room for what the team tries: a page that says little has none."""
+    if any(section.heading == COMMITMENTS for section in found):
+        return found
+    return (*found[:-1], Section(COMMITMENTS, ()), *found[-1:])
 
 
 def _unmarked(section: Section) -> Section:

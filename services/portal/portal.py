@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from services.portal.audit import Audit
+    from services.portal.commitments import CommitmentStore
     from services.portal.directory import DirectoryFile
     from services.portal.pages import PageStore
     from services.portal.protection import Limit
@@ -31,6 +32,7 @@ class Portal:
     settings: PortalSettings
     directory: DirectoryFile
     pages: PageStore
+    commitments: CommitmentStore
     sessions: SessionStore
     audit: Audit
     views: Views

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from services.portal import periods
 from services.portal.access import OwnTeam, SignedIn, portal_of
+from services.portal.commitment_routes import themes_of, told
+from services.portal.days import day
 from services.portal.directory import UNROUTED
 from services.portal.page_view import page_view
 
@@ -51,6 +53,7 @@ async def team(request: Request, team_id: OwnTeam, person: SignedIn) -> Response
         "team.html",
         person,
         team=portal.directory.current.team(team_id),
+        commitments=[told(each, {}) for each in await portal.commitments.newest(team_id)],
         references=[(reference, periods.span(reference.period, reference.kind)) for reference in found],
     )
 
@@ -63,7 +66,11 @@ async def team_page(request: Request, team_id: OwnTeam, period: str, person: Sig
     if summary is None:
         raise HTTPException(404)
     await portal.audit.viewed(person, f"page {summary.key()} revision {summary.revision}", datetime.now(UTC))
-    return portal.views.page("team_page.html", person, page=page_view(summary))
+    labels = themes_of(summary)
+    made = [told(each, labels) for each in await portal.commitments.newest(team_id, summary.period)]
+    return portal.views.page(
+        "team_page.html", person, page=page_view(summary), commitments=made, may_commit=bool(labels)
+    )
 
 
 async def visible_teams(portal: Portal, person: Person) -> list[str]:
@@ -71,15 +78,3 @@ async def visible_teams(portal: Portal, person: Person) -> list[str]:
     known = [team.id for team in portal.directory.current.teams]
     others = (await portal.pages.teams() | set(person.teams)) - {*known, UNROUTED}
     return person.visible([*known, *sorted(others), UNROUTED])
-
-
-def day(given: str) -> date:
-    """A period from a path.
-
-    Raises:
-        HTTPException: 404, it is no day.
-    """
-    try:
-        return date.fromisoformat(given)
-    except ValueError:
-        raise HTTPException(404) from None

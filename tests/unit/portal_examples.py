@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from services.learning import rendering
 from shared.summaries import LearningSummary
 
 GOLDEN = Path(__file__).parents[1] / "contract" / "golden" / "heed.learning.summary.v1.json"
@@ -33,7 +34,8 @@ members:
 
 
 def page(team: str = TEAM, period: date = MAY, revision: int = 1, **fields: Any) -> LearningSummary:
-    """The golden page, as another team's, of another period or with other content."""
+    """The golden page, rendered, as another team's, of another period or with other content."""
     golden = LearningSummary.model_validate_json(GOLDEN.read_text(encoding="utf-8"))
     given = {"team_id": team, "period": period, "revision": revision, **fields}
-    return LearningSummary.model_validate({**golden.model_dump(), **given})
+    made = LearningSummary.model_validate({**golden.model_dump(), **given})
+    return made.model_copy(update={"markdown": rendering.markdown(made), "text": rendering.plain(made)})

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
 WORDS = st.text("abc <>&\"'*_`#[]()|~\\éß-+!", min_size=1, max_size=30).filter(lambda text: text.strip())
+SENTENCES = WORDS.map("So {}.".format)
+"""Sentences of a page are fixed: none of them begins like Markdown."""
 PERCENTS = st.integers(0, 100)
 ROUNDED = st.integers(2, 400).map(lambda n: n * 5)
 RULES = st.sampled_from(["outside", "trend", "two_in_three", "shift"])
@@ -85,7 +87,7 @@ CHARTS = st.builds(
         ]
     ),
     rule=st.none() | RULES,
-    sentence=WORDS,
+    sentence=SENTENCES,
     mean=PERCENTS,
     assurance=st.sampled_from([None, "consistent_pass", "consistent_fail", "inconsistent"]),
     target=st.none() | PERCENTS,
@@ -130,7 +132,7 @@ def pages(draw: DrawFn) -> LearningSummary:
         valued_quote=draw(st.none() | QUOTES),
         pattern=Pattern(
             icon=draw(st.sampled_from(["none", "common_cause"])),
-            sentence=draw(WORDS),
+            sentence=draw(SENTENCES),
             points_needed=draw(st.none() | st.just(13)),
             charts=draw(st.lists(CHARTS, max_size=3).map(tuple)),
             steps=draw(st.lists(STEPS, max_size=3).map(tuple)),

@@ -38,8 +38,12 @@ class Shown(HTMLParser):
         self.text += " " + " ".join(value or "" for name, value in attrs if name == "aria-label") + " "
 
 
+def html_of(summary: LearningSummary) -> str:
+    return VIEWS.html("team_page.html", PERSON, page=page_view(summary), commitments=[], may_commit=True)
+
+
 def shown(summary: LearningSummary) -> str:
-    html = VIEWS.html("team_page.html", PERSON, page=page_view(summary))
+    html = html_of(summary)
     return " ".join(Shown(html).text.split())
 
 
@@ -69,7 +73,7 @@ def test_every_word_of_the_page_is_shown_in_its_order(summary: LearningSummary) 
 @given(pages())
 @settings(max_examples=30, deadline=None)
 def test_a_drawing_is_well_formed_named_and_described(summary: LearningSummary) -> None:
-    html = VIEWS.html("team_page.html", PERSON, page=page_view(summary))
+    html = html_of(summary)
     drawings = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
     charts = [drawing for drawing in drawings if "<desc" in drawing]
     assert len(charts) == len(summary.pattern.charts)
@@ -91,7 +95,7 @@ def test_markup_in_a_quote_stays_words() -> None:
     hostile = summary.valued_quote.model_copy(update={"text": "<script>alert(1)</script> [x](javascript:y) *z*"})
     summary = summary.model_copy(update={"valued_quote": hostile})
     summary = summary.model_copy(update={"markdown": rendering.markdown(summary)})
-    html = VIEWS.html("team_page.html", PERSON, page=page_view(summary))
+    html = html_of(summary)
     assert "<script" not in html
     assert "“<script>alert(1)</script> [x](javascript:y) *z*”" in shown(summary)
 
@@ -113,7 +117,7 @@ def drawn(points: tuple[ChartPoint, ...], steps: tuple[ChartStep, ...] = ()) -> 
     pattern = summary.pattern.model_copy(update={"charts": (chart(points),), "steps": steps})
     summary = summary.model_copy(update={"pattern": pattern})
     summary = summary.model_copy(update={"markdown": rendering.markdown(summary)})
-    return VIEWS.html("team_page.html", PERSON, page=page_view(summary))
+    return html_of(summary)
 
 
 def test_a_gap_breaks_the_line_and_has_no_point() -> None:
