@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SCOPE = "heed"
 
-SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 """Upper bounds of every histogram in seconds; OpenTelemetry's own begin at 5, which is where a batch is in trouble."""
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
@@ -62,7 +62,11 @@ class Metric(Enum):
     GAPS = MetricDefinition("heed.consumer.gaps", "counter", "{gap}", "Offset gaps sought back over.")
     TEXTS_READ = MetricDefinition("heed.analysis.texts", "counter", "{text}", "Texts read, by language.")
     URGENT = MetricDefinition("heed.analysis.urgent", "counter", "{reason}", "Reasons for a person to look, by reason.")
+    ANALYSED_DELAY = MetricDefinition("heed.analysis.delay", "histogram", "s", "From acceptance to analysed.")
     REDACTIONS = MetricDefinition("heed.analysis.redactions", "counter", "{span}", "Stretches redacted, by kind.")
+    VOICES = MetricDefinition(
+        "heed.learning.voices", "counter", "{voice}", "Feedback heard for the first time, by channel."
+    )
     READINGS = MetricDefinition("heed.learning.readings", "counter", "{reading}", "Readings by outcome.")
     UNROUTED = MetricDefinition("heed.learning.unrouted", "counter", "{reading}", "Readings that no team receives.")
     CORRECTIONS = MetricDefinition("heed.learning.corrections", "counter", "{correction}", "Corrections, by outcome.")
@@ -75,7 +79,10 @@ class Metric(Enum):
     MEDIA_HELD = MetricDefinition("heed.media.held", "gauge", "{item}", "Media that wait for a person to decide.")
     FEEDBACK = MetricDefinition("heed.gateway.feedback", "counter", "{item}", "Submissions, by outcome.")
     OUTBOX_PUBLISHED = MetricDefinition("heed.gateway.published", "counter", "{row}", "Outbox rows that Kafka took.")
+    OUTBOX_WAITING = MetricDefinition("heed.gateway.outbox", "gauge", "{row}", "Outbox rows that wait for Kafka.")
+    OUTBOX_AGE = MetricDefinition("heed.gateway.outbox.age", "gauge", "s", "How long the oldest of them has waited.")
     OUTBOX_SET_ASIDE = MetricDefinition("heed.gateway.set_aside", "counter", "{row}", "Rows never to be published.")
+    SUMMARISED_DELAY = MetricDefinition("heed.gateway.summarised.delay", "histogram", "s", "From acceptance to a page.")
     UPLOADS = MetricDefinition("heed.gateway.uploads", "counter", "{upload}", "Recordings declared, by outcome.")
     DELIVERIES = MetricDefinition("heed.portal.deliveries", "counter", "{delivery}", "Deliveries, by channel, outcome.")
     RELAY_FAULTS = MetricDefinition("heed.gateway.relay_faults", "counter", "{fault}", "Faults the relay outlived.")

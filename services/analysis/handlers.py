@@ -83,6 +83,9 @@ class SubmittedHandler:
             records.extend(self._records(delivery, reading))
         await self._publisher.send(records)
         _count(readings)
+        now = self._now()
+        for delivery in deliveries:
+            telemetry.record(Metric.ANALYSED_DELAY, max(0.0, (now - delivery.event.received_at).total_seconds()))
 
     def _chunks(self, events: Sequence[FeedbackSubmitted]) -> Iterator[list[Reading | UnreadableText]]:
         yield from self._reader.chunks([submission(event) for event in events])

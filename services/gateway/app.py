@@ -17,12 +17,14 @@ from services.gateway.store import FeedbackStore
 from services.gateway.sweeping import sweep
 from services.gateway.upload_handlers import Recordings
 from services.gateway.upload_store import UploadStore
+from shared import telemetry
 from shared.consumer import BatchConsumer, Delivery
 from shared.database import engine, is_up, migrate
 from shared.errors import TransientFault
 from shared.objects import ObjectStore
 from shared.repeating import background, repeating
 from shared.service import Running
+from shared.telemetry import Metric
 from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_SUMMARISED, MEDIA_CHECKED
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from shared.publisher import Publisher
 
 SCHEMA = "gateway"
+
+WATCHED_EVERY = 15.0
+"""Seconds between looks at the outbox for the meters: as often as Prometheus looks at them."""
 
 
 def open_database(settings: GatewaySettings) -> AsyncEngine:
@@ -106,6 +111,7 @@ async def _wired(settings: GatewaySettings, publisher: Publisher, database: Asyn
     async with (
         background(relay.run, "gateway-relay") as relaying,
         repeating(lambda: purge(outbox, settings, _now), settings.purge_interval, "gateway-purge"),
+        repeating(lambda: watch(outbox, _now), WATCHED_EVERY, "gateway-outbox-watch"),
         sweeping(recordings, settings),
     ):
 
@@ -119,6 +125,17 @@ async def _wired(settings: GatewaySettings, publisher: Publisher, database: Asyn
         )
         service.app = build_app(gateway, service.readiness)
         yield service
+
+
+async def watch(outbox: Outbox, clock: Callable[[], datetime]) -> None:
+    """Tell the meters how many rows wait for Kafka, and how long the oldest has.
+
+    Raises:
+        TransientFault: the database is away; the next turn tells.
+    """
+    number, oldest = await outbox.depth()
+    telemetry.measure(Metric.OUTBOX_WAITING, number)
+    telemetry.measure(Metric.OUTBOX_AGE, (clock() - oldest).total_seconds() if oldest else 0.0)
 
 
 async def is_moving(outbox: Outbox, limit: timedelta, clock: Callable[[], datetime]) -> bool:
@@ -149,7 +166,9 @@ def _consumers(
         await store.mark_read([delivery.event for delivery in deliveries])
 
     async def on_feedback_summarised(deliveries: Sequence[Delivery[FeedbackSummarised]]) -> None:
-        await store.mark_summarised([delivery.event for delivery in deliveries])
+        now = _now()
+        for received in await store.mark_summarised([delivery.event for delivery in deliveries]):
+            telemetry.record(Metric.SUMMARISED_DELAY, (now - received).total_seconds())
 
     async def on_media_checked(deliveries: Sequence[Delivery[MediaChecked]]) -> None:
         await uploads.mark_checked([delivery.event for delivery in deliveries])

@@ -31,6 +31,10 @@ WAITING = text(
     "WHERE published_at IS NULL AND set_aside IS NULL ORDER BY id LIMIT :limit"
 )
 
+DEPTH = text(
+    "SELECT count(*) AS number, min(created_at) AS oldest FROM outbox WHERE published_at IS NULL AND set_aside IS NULL"
+)
+
 OLDEST = text("SELECT created_at FROM outbox WHERE published_at IS NULL AND set_aside IS NULL ORDER BY id LIMIT 1")
 
 # What was deleted is counted where it is deleted, in the same transaction: the proof cannot be there without the deed.
@@ -141,6 +145,16 @@ class Outbox:
         async with transient_faults_told(), self._database.connect() as connection:
             created: datetime | None = (await connection.execute(OLDEST)).scalar_one_or_none()
             return created
+
+    async def depth(self) -> tuple[int, datetime | None]:
+        """How many rows wait for Kafka, and when the oldest of them was written.
+
+        Raises:
+            TransientFault: the database is away.
+        """
+        async with transient_faults_told(), self._database.connect() as connection:
+            row = (await connection.execute(DEPTH)).one()
+            return row.number, row.oldest
 
     async def purge(self, retention: timedelta, now: datetime) -> Counter[str]:
         """Delete rows older than `retention` that were published or set aside; an audit row says how many of each.

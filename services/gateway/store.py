@@ -108,17 +108,20 @@ MARK_READ = text(
 MARK_SUMMARISED = text(
     """
     WITH locked AS (
-        SELECT feedback_id FROM feedback
+        SELECT feedback_id, received_at FROM feedback
          WHERE feedback_id = ANY(CAST(:ids AS uuid[])) AND withdrawn_at IS NULL
          ORDER BY feedback_id FOR SHARE
+    ), added AS (
+        INSERT INTO summarised (feedback_id, team_id, period)
+        SELECT g.feedback_id, g.team_id, g.period
+          FROM unnest(CAST(:ids AS uuid[]), CAST(:teams AS text[]), CAST(:periods AS date[]))
+               AS g (feedback_id, team_id, period)
+          JOIN locked USING (feedback_id)
+         ORDER BY 1, 2, 3
+        ON CONFLICT DO NOTHING
+        RETURNING feedback_id
     )
-    INSERT INTO summarised (feedback_id, team_id, period)
-    SELECT g.feedback_id, g.team_id, g.period
-      FROM unnest(CAST(:ids AS uuid[]), CAST(:teams AS text[]), CAST(:periods AS date[]))
-           AS g (feedback_id, team_id, period)
-      JOIN locked USING (feedback_id)
-     ORDER BY 1, 2, 3
-    ON CONFLICT DO NOTHING
+    SELECT received_at FROM added JOIN locked USING (feedback_id)
     """
 )
 
@@ -296,8 +299,12 @@ class FeedbackStore:
         async with transient_faults_told(), self._database.begin() as connection:
             await connection.execute(MARK_READ, given)
 
-    async def mark_summarised(self, events: Sequence[FeedbackSummarised]) -> None:
-        """Remember which summaries include what; unknown and withdrawn ids are passed over."""
+    async def mark_summarised(self, events: Sequence[FeedbackSummarised]) -> list[datetime]:
+        """Remember which summaries include what; unknown and withdrawn ids are passed over.
+
+        Returns:
+            When each piece was received that is newly part of a summary.
+        """
         rows = {(identity, event.team_id, event.period) for event in events for identity in event.feedback_ids}
         given = {
             "ids": [identity for identity, _, _ in rows],
@@ -305,7 +312,7 @@ class FeedbackStore:
             "periods": [period for _, _, period in rows],
         }
         async with transient_faults_told(), self._database.begin() as connection:
-            await connection.execute(MARK_SUMMARISED, given)
+            return list((await connection.execute(MARK_SUMMARISED, given)).scalars())
 
 
 async def _accept_distinct(

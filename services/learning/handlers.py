@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from services.learning import wording
 from services.learning.corrections import correction_of
 from services.learning.readings import reading_of, tombstone
 from shared import telemetry
@@ -74,6 +75,8 @@ class Handlers:
         ):
             if count:
                 telemetry.count(Metric.READINGS, count, {"outcome": outcome})
+        for channel, count in change.voices.items():
+            telemetry.count(Metric.VOICES, count, {"channel": wording.channel(channel)})
         if change.unrouted:
             telemetry.count(Metric.UNROUTED, change.unrouted)
             log.warning(

@@ -8,7 +8,8 @@ cannot deadlock each other.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
@@ -21,7 +22,7 @@ from services.learning.readings import deltas, newest, supersedes
 from shared.database import transient_faults_told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -104,12 +105,14 @@ class Change:
         replaced: readings that gave way to a higher version or a withdrawal.
         ignored: events that changed nothing: replays, older versions, late versions of what was withdrawn.
         unrouted: readings written now that no team receives.
+        voices: how many of those that arrived came through each channel, as the integrations name them.
     """
 
     arrived: int
     replaced: int
     ignored: int
     unrouted: int
+    voices: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,7 @@ class ReadingStore:
             replaced=len(instead),
             ignored=len(arriving) - len(written),
             unrouted=sum(reading.team_id == UNROUTED for reading in written),
+            voices=Counter(reading.details["channel"] for reading in come if reading.details is not None),
         )
 
     @staticmethod

@@ -107,6 +107,17 @@ async def test_rows_go_out_in_the_order_of_their_ids(database: AsyncEngine) -> N
     assert ids(publisher) == await expected(database)
 
 
+async def test_the_meters_are_told_how_many_rows_wait_and_since_when(database: AsyncEngine) -> None:
+    outbox = Outbox(database)
+    assert await outbox.depth() == (0, None)
+    for number in range(3):
+        await write(database, number)
+    assert await outbox.depth() == (3, NOW)
+    async with relaying(database, RememberingPublisher()):
+        await drained(database)
+    assert await outbox.depth() == (0, None)
+
+
 async def test_the_record_is_the_event_with_its_version_and_trace(database: AsyncEngine) -> None:
     publisher = RememberingPublisher()
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

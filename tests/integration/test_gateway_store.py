@@ -209,8 +209,9 @@ async def test_a_journey_goes_on_to_read_and_summarised(store: FeedbackStore) ->
     assert read is not None
     assert (read.state, read.read_at) == ("read", NOW + timedelta(minutes=1))
     event = summarised(accepted.feedback_id)
-    await store.mark_summarised([event, event, summarised(accepted.feedback_id, team="wards")])
-    await store.mark_summarised([event])
+    twice = [event, event, summarised(accepted.feedback_id, team="wards")]
+    assert len(await store.mark_summarised(twice)) == 2
+    assert await store.mark_summarised([event]) == []
     included = await store.journey("survey", accepted.receipt)
     assert included is not None
     assert included.state == "summarised"

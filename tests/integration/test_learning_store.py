@@ -46,7 +46,7 @@ async def agree(database: AsyncEngine) -> dict[tuple[str, str, str, str], int]:
 async def test_a_batch_is_kept_and_counted(database: AsyncEngine) -> None:
     change = await ReadingStore(database).take([read(1, label=1), read(2, label=4, themes=[WAITING])])
 
-    assert change == Change(arrived=2, replaced=0, ignored=0, unrouted=0)
+    assert change == Change(arrived=2, replaced=0, ignored=0, unrouted=0, voices={"survey": 2})
     found = await agree(database)
     assert found["a", str(JUNE), "responses", ""] == 2
     assert found["a", str(JUNE), "theme_positive", MANNER] == 1
