@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
+from pydantic import BaseModel, ConfigDict
+
 if TYPE_CHECKING:
-    from datetime import date
     from uuid import UUID
 
     from services.portal.channels import Channel
@@ -49,6 +50,18 @@ class State(StrEnum):
     """Muted, taken back, or its owner may not read the team's pages any more."""
 
 
+class Notice(BaseModel):
+    """What a webhook is sent when a page is taken back that it got: forget it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    team_id: str
+    period: date
+    revision: int
+    """The newest one that was sent."""
+    taken_back: Literal[True] = True
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """A delivery that is to be sent now.
@@ -56,11 +69,13 @@ class Due:
     Attributes:
         attempts: how often it was tried in vain.
         summary: the page as it is now; None: it was taken back.
+        notice: that it was, for who got it before.
     """
 
     id: UUID
     attempts: int
     summary: LearningSummary | None
+    notice: Notice | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,26 +104,29 @@ class Sender:
                     raise fault
 
     async def _serve(self, claim: Claim, until: datetime, *, may_read: bool) -> None:
-        gone = [due.id for due in claim.deliveries if due.summary is None]
-        there = [due for due in claim.deliveries if due.summary is not None]
+        gone = [due.id for due in claim.deliveries if due.summary is None and due.notice is None]
+        pages = [due for due in claim.deliveries if due.summary is not None]
+        # Whoever got a page may be told to forget it, member or not.
+        due = [each for each in claim.deliveries if each.notice is not None or (each.summary is not None and may_read)]
         if gone:
             await self._drop(claim, gone, "taken_back")
-        if there and not may_read:
-            await self._drop(claim, [due.id for due in there], "not_permitted")
-        elif there:
+        if pages and not may_read:
+            await self._drop(claim, [each.id for each in pages], "not_permitted")
+        if due:
             try:
-                await self._deliver(claim, there)
+                await self._deliver(claim, due)
             except TransientFault:
                 raise
             except Exception as error:
                 # One subscription's fault keeps no other's from being served; the cause is logged by class and place.
                 log.exception("subscription %s could not be served", claim.subscription)
-                await self._fail(claim, there, f"unexpected:{type(error).__name__}")
+                await self._fail(claim, due, f"unexpected:{type(error).__name__}")
         await self._store.release(claim.subscription, until)
 
     async def _deliver(self, claim: Claim, due: Sequence[Due]) -> None:
         if claim.channel is not Channel.WEBHOOK:
-            await self._settle(claim, due, await self._told(claim, [_page(each) for each in due]))
+            pages = [each.summary for each in due if each.summary is not None]
+            await self._settle(claim, due, await self._told(claim, pages))
             return
         for position, each in enumerate(due):
             outcome = await self._posted(claim, each)
@@ -146,7 +149,7 @@ class Sender:
             secret = self._seals.open(claim.secret or b"", claim.subscription)
         except Unreadable:
             return Outcome(Verdict.REFUSED, "key_changed")
-        return await self._webhooks.send(url, secret, due.id, _page(due).model_dump_json().encode())
+        return await self._webhooks.send(url, secret, due.id, _body(due))
 
     async def _settle(self, claim: Claim, due: Sequence[Due], outcome: Outcome) -> None:
         if outcome == TAKEN:
@@ -179,9 +182,10 @@ class Sender:
         _count(claim, "dropped", len(ids))
 
 
-def _page(due: Due) -> LearningSummary:
-    assert due.summary is not None, "a page that was taken back is never sent"
-    return due.summary
+def _body(due: Due) -> bytes:
+    content = due.notice or due.summary
+    assert content is not None, "a page that was taken back is never sent"
+    return content.model_dump_json().encode()
 
 
 def _count(claim: Claim, outcome: str, number: int) -> None:

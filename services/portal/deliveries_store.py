@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import text
 
 from services.portal.audit import note
 from services.portal.channels import Channel
-from services.portal.deliveries import Claim, Due, Frequency, State, next_digest
+from services.portal.deliveries import Claim, Due, Frequency, Notice, State, next_digest
 from shared.database import transient_faults_told
 from shared.summaries import LearningSummary
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import date, datetime
 
+    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from services.portal.people import Person
@@ -49,7 +50,7 @@ _DUE = text(
       FROM {_GIVEN} JOIN subscription s ON s.team_id = given.team_id
      WHERE NOT s.muted AND s.channel <> 'feed' AND s.since <= given.generated_at
      ORDER BY s.id, given.period
-        ON CONFLICT (subscription_id, team_id, period, revision) DO NOTHING
+        ON CONFLICT (subscription_id, team_id, period, revision, takes_back) DO NOTHING
     """  # noqa: S608 - constants only
 )
 _SUPERSEDE = text(
@@ -63,8 +64,32 @@ _TAKEN_BACK = text(
     """
     UPDATE delivery SET state = 'dropped', reason = 'taken_back', settled_at = :now
       FROM unnest(CAST(:teams AS text[]), CAST(:periods AS date[])) AS gone (team_id, period)
-     WHERE delivery.team_id = gone.team_id AND delivery.period = gone.period AND delivery.state IN ('waiting', 'dead')
+     WHERE delivery.team_id = gone.team_id AND delivery.period = gone.period
+       AND delivery.state IN ('waiting', 'dead') AND NOT takes_back
     """
+)
+# Who has the page in their own program is told to forget it; the newest revision that they have is named.
+_NOTICES = """
+    INSERT INTO delivery (subscription_id, team_id, period, revision, takes_back, created_at, due_at)
+    SELECT DISTINCT ON (d.subscription_id, d.team_id, d.period)
+           d.subscription_id, d.team_id, d.period, d.revision, true, :now, :now
+      FROM delivery d JOIN subscription s ON s.id = d.subscription_id {which}
+     ORDER BY d.subscription_id, d.team_id, d.period, d.revision DESC
+        ON CONFLICT (subscription_id, team_id, period, revision, takes_back) DO NOTHING
+"""
+_NOTICE = text(
+    _NOTICES.format(
+        which="JOIN unnest(CAST(:teams AS text[]), CAST(:periods AS date[])) AS gone (team_id, period) "
+        "ON gone.team_id = d.team_id AND gone.period = d.period "
+        "WHERE s.channel = 'webhook' AND d.state = 'sent' AND NOT d.takes_back"
+    )
+)
+# A page that was taken back while it was on its way.
+_LATE_NOTICE = text(
+    _NOTICES.format(
+        which="WHERE s.channel = 'webhook' AND d.id = ANY(CAST(:ids AS uuid[])) "
+        "AND d.state = 'dropped' AND d.reason = 'taken_back'"
+    )
 )
 _CLAIM = text(
     """
@@ -82,13 +107,15 @@ _CLAIM = text(
 )
 _CLAIMED = text(
     """
-    SELECT d.subscription_id, d.id, d.attempts, p.payload::text AS payload
+    SELECT d.subscription_id, d.id, d.attempts, d.team_id, d.period, d.revision, d.takes_back,
+           p.payload::text AS payload
       FROM unnest(CAST(:ids AS uuid[])) AS s (id)
      CROSS JOIN LATERAL (
            SELECT * FROM delivery
             WHERE subscription_id = s.id AND state = 'waiting' AND due_at <= :now
             ORDER BY created_at, period, id LIMIT :each) d
       LEFT JOIN page p ON p.team_id = d.team_id AND p.period = d.period AND p.revision = d.revision
+       AND NOT d.takes_back
      ORDER BY d.created_at, d.period, d.id
     """
 )
@@ -181,13 +208,20 @@ async def due(connection: AsyncConnection, summaries: Sequence[LearningSummary],
 
 
 async def taken_back(connection: AsyncConnection, pages: Mapping[str, object]) -> None:
-    """Send these pages to nobody any more, within the transaction that takes them back.
+    """Send these pages to nobody any more, and have programs that got them told; within the transaction that does it.
 
     Args:
         connection: of that transaction.
         pages: `teams` and `periods`, side by side, and `now`.
     """
     await connection.execute(_TAKEN_BACK, pages)
+    await connection.execute(_NOTICE, pages)
+
+
+def _notice(row: Row[Any]) -> Notice | None:
+    if not row.takes_back:
+        return None
+    return Notice(team_id=row.team_id, period=row.period, revision=row.revision)
 
 
 class DeliveryStore:
@@ -212,7 +246,7 @@ class DeliveryStore:
             deliveries: dict[UUID, list[Due]] = defaultdict(list)
             for row in rows:
                 summary = LearningSummary.model_validate_json(row.payload) if row.payload is not None else None
-                deliveries[row.subscription_id].append(Due(row.id, row.attempts, summary))
+                deliveries[row.subscription_id].append(Due(row.id, row.attempts, summary, _notice(row)))
         return [
             Claim(
                 subscription=row.id,
@@ -232,12 +266,15 @@ class DeliveryStore:
             await connection.execute(_RELEASE, {"id": subscription, "until": until})
 
     async def sent(self, ids: Collection[UUID], now: datetime) -> None:
-        """Remember that these arrived."""
-        await self._settle(ids, State.SENT, None, now, attempts=1)
+        """Remember that these arrived; what was taken back meanwhile is to be forgotten there, too."""
+        async with transient_faults_told(), self._database.begin() as connection:
+            await connection.execute(_LATE_NOTICE, {"ids": list(ids), "now": now})
+            await self._settle(connection, ids, State.SENT, None, now, attempts=1)
 
     async def drop(self, ids: Collection[UUID], reason: str, now: datetime) -> None:
         """Never send these."""
-        await self._settle(ids, State.DROPPED, reason, now, attempts=0)
+        async with transient_faults_told(), self._database.begin() as connection:
+            await self._settle(connection, ids, State.DROPPED, reason, now, attempts=0)
 
     async def failed(self, again: Sequence[tuple[UUID, datetime | None]], reason: str, now: datetime) -> None:
         """Note an attempt in vain.
@@ -292,9 +329,15 @@ class DeliveryStore:
         async with transient_faults_told(), self._database.begin() as connection:
             await connection.execute(_PURGE, {"before": before})
 
+    @staticmethod
     async def _settle(
-        self, ids: Collection[UUID], state: State, reason: str | None, now: datetime, *, attempts: int
+        connection: AsyncConnection,
+        ids: Collection[UUID],
+        state: State,
+        reason: str | None,
+        now: datetime,
+        *,
+        attempts: int,
     ) -> None:
         given = {"ids": list(ids), "state": state.value, "reason": reason, "now": now, "attempts": attempts}
-        async with transient_faults_told(), self._database.begin() as connection:
-            await connection.execute(_SETTLE, given)
+        await connection.execute(_SETTLE, given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -116,6 +117,49 @@ async def test_a_page_that_was_taken_back_is_not_sent(deliveries: Deliveries, re
     await deliveries.sender().turn()
     assert receiver.pages == []
     assert await deliveries.states() == [("2026-05-01", 1, "dropped", "taken_back")]
+
+
+async def test_a_program_that_got_a_page_is_told_to_forget_it(deliveries: Deliveries, receiver: Receiver) -> None:
+    await deliveries.subscribe(receiver.url)
+    await deliveries.subscribe("ward.9@example.nhs.uk", Channel.EMAIL)
+    for revision in (1, 2):
+        await deliveries.publish(page(revision=revision))
+        await deliveries.sender().turn()
+    deliveries.directory = directory()  # also where nobody may read it any more
+    for _ in range(2):
+        await deliveries.take_back(page())
+        await deliveries.sender().turn()
+    assert len(receiver.received) == 3
+    told = json.loads(receiver.received[-1].body)
+    assert told == {"team_id": TEAM, "period": "2026-05-01", "revision": 2, "taken_back": True}
+    identities = {each.headers["heed-delivery"] for each in receiver.received}
+    assert len(identities) == 3
+
+
+async def test_a_program_that_is_to_forget_a_page_gets_a_newer_one_instead(
+    deliveries: Deliveries, receiver: Receiver
+) -> None:
+    await deliveries.subscribe(receiver.url)
+    await deliveries.publish(page())
+    await deliveries.sender().turn()
+    await deliveries.take_back(page())
+    await deliveries.publish(page(revision=2))
+    await deliveries.sender().turn()
+    assert receiver.pages == [("2026-05-01", 1), ("2026-05-01", 2)]
+
+
+async def test_a_page_that_is_taken_back_on_its_way_is_to_be_forgotten(
+    deliveries: Deliveries, receiver: Receiver
+) -> None:
+    class Slow(DeliveryStore):
+        async def sent(self, ids: Collection[UUID], now: datetime) -> None:
+            await deliveries.take_back(page())
+            await super().sent(ids, now)
+
+    await deliveries.subscribe(receiver.url)
+    await deliveries.publish(page())
+    await deliveries.sender(Slow(deliveries.database)).turn()
+    assert [b"taken_back" in each.body for each in receiver.received] == [False, True]
 
 
 async def test_a_muted_subscription_sends_nothing_of_its_time(deliveries: Deliveries, receiver: Receiver) -> None:

@@ -38,13 +38,14 @@ STATEMENTS = (
         team_id text NOT NULL,
         period date NOT NULL,
         revision integer NOT NULL,
+        takes_back boolean NOT NULL DEFAULT false,
         state text NOT NULL DEFAULT 'waiting',
         reason text,
         attempts integer NOT NULL DEFAULT 0,
         created_at timestamptz NOT NULL,
         due_at timestamptz NOT NULL,
         settled_at timestamptz,
-        UNIQUE (subscription_id, team_id, period, revision),
+        UNIQUE (subscription_id, team_id, period, revision, takes_back),
         CONSTRAINT settled_or_waiting CHECK ((state = 'waiting') = (settled_at IS NULL))
     )
     """,
