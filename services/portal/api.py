@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse
 
-from services.portal import commitment_routes, signing_in, subscription_routes, team_pages
+from services.portal import commitment_routes, signing_in, subscription_routes, team_pages, urgent_routes
 from services.portal.access import SignInNeededError, portal_of
 from services.portal.protection import Protection
 from shared.errors import TransientFault
@@ -23,7 +23,13 @@ log = logging.getLogger(__name__)
 
 Readiness = Callable[[], Awaitable[dict[str, bool]]]
 
-ROUTES = (signing_in.routes, commitment_routes.routes, subscription_routes.routes, team_pages.routes)
+ROUTES = (
+    signing_in.routes,
+    commitment_routes.routes,
+    subscription_routes.routes,
+    team_pages.routes,
+    urgent_routes.routes,
+)
 """Every module of routes; a new one is added here."""
 
 

@@ -19,12 +19,13 @@ from services.portal.protection import Limit
 from services.portal.provider import Provider
 from services.portal.sessions import SessionStore
 from services.portal.subscriptions_at_work import delivering
+from services.portal.urgent import UrgentStore
 from services.portal.views import Views
 from shared.consumer import BatchConsumer
 from shared.database import engine, is_up, migrate
 from shared.repeating import repeating
 from shared.service import Running
-from shared.topics import LEARNING_SUMMARIES
+from shared.topics import FEEDBACK_URGENT, FEEDBACK_WITHDRAWN, LEARNING_SUMMARIES, URGENT_ACKNOWLEDGED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -101,6 +102,7 @@ async def _wired(
         directory=directory,
         pages=PageStore(database),
         commitments=CommitmentStore(database),
+        urgent=UrgentStore(database),
         sessions=SessionStore(database),
         audit=Audit(database),
         views=Views(assets.paths, subscriptions=subscribing is not None),
@@ -114,6 +116,7 @@ async def _wired(
     async def purge() -> None:
         now = datetime.now(UTC)
         await outbox.purge(now - PUBLISHED_FOR)
+        await portal.urgent.forget(now - timedelta(days=settings.portal_urgent_retention_days))
         await portal.sessions.purge(now)
         await portal.audit.forget(now - timedelta(days=settings.portal_audit_retention_days))
 
@@ -141,5 +144,15 @@ def _consumers(portal: Portal, publisher: Publisher) -> tuple[BatchConsumer[Any]
             removal=portal.pages.on_taken_back,
             publisher=publisher,
             settings=portal.settings,
+        ),
+        *(
+            BatchConsumer[Any](
+                service=SCHEMA, topic=topic, effect=effect, publisher=publisher, settings=portal.settings
+            )
+            for topic, effect in (
+                (FEEDBACK_URGENT, portal.urgent.on_feedback_urgent),
+                (URGENT_ACKNOWLEDGED, portal.urgent.on_urgent_acknowledged),
+                (FEEDBACK_WITHDRAWN, portal.urgent.on_feedback_withdrawn),
+            )
         ),
     )

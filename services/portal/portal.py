@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from services.portal.sessions import SessionStore
     from services.portal.settings import PortalSettings
     from services.portal.subscriptions_offer import Subscribing
+    from services.portal.urgent import UrgentStore
     from services.portal.views import Views
 
 
@@ -33,6 +34,7 @@ class Portal:
     directory: DirectoryFile
     pages: PageStore
     commitments: CommitmentStore
+    urgent: UrgentStore
     sessions: SessionStore
     audit: Audit
     views: Views

@@ -40,6 +40,12 @@ class PortalSettings(SubscriptionSettings):
     portal_audit_retention_days: float = Field(
         730, gt=0, description="Days that audit rows stay: who looked at or changed what, and when, without words."
     )
+    portal_urgent_within_hours: float = Field(
+        8, gt=0, le=8_760, description="Hours within which somebody must take urgent feedback on; then it is overdue."
+    )
+    portal_urgent_retention_days: float = Field(
+        400, ge=60, description="Days that urgent items stay once they were taken on or withdrawn."
+    )
     purge_interval: Seconds = Field(3600.0, description="Seconds between looks at what is past its time.")
     relay_poll: Seconds = Field(1.0, description="Seconds until an idle relay looks again unasked.")
     portal_database_pool: int = Field(

@@ -80,10 +80,13 @@ STATEMENTS = (
         acknowledged_version integer NOT NULL DEFAULT 0,
         acknowledged_at timestamptz,
         acknowledged_by text,
-        withdrawn boolean NOT NULL DEFAULT false
+        withdrawn_at timestamptz
     )
     """,
-    "CREATE INDEX urgent_item_open ON urgent_item (flagged_at) WHERE version > acknowledged_version AND NOT withdrawn",
+    """
+    CREATE INDEX urgent_item_open ON urgent_item (flagged_at)
+    WHERE version > acknowledged_version AND withdrawn_at IS NULL
+    """,
     """
     CREATE TABLE outbox (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
