@@ -25,7 +25,7 @@ LONGEST_JOINED = 10.0
 LATEST = 86_400.0
 """Seconds; what `TranscriptSegment` takes."""
 
-_TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^<>]*>|\{\\[^{}]*\}", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<(?:[a-z/!?]|\d\d:)[^<>]*>|\{\\[^{}]*\}", re.DOTALL | re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 

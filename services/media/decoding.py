@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,13 +28,17 @@ def found(task: Task) -> Finding:
     if task.kind == "image":
         images.saved_anew(path, folder / RECORDING, task.format)
         return Finding()
-    with closing(recordings.opened(path, task.format)) as container:
-        recording = recordings.examined(container, task.kind, task.most_seconds)
+    how = (path, task.format, task.kind, task.most_seconds)
+    with recordings.looked_into(*how) as recording:
         poster = folder / POSTER if task.poster and task.kind == "video" else None
         shown = recordings.tried(recording, task.decode_seconds, poster)
+    with recordings.looked_into(*how) as recording:
         embedded = recordings.copied(recording, folder / RECORDING, task.format)
-        said = uploaded or transcript(embedded, task.room)
-        sound = task.sound and not said and recordings.samples(recording, folder / SOUND)
+    said = uploaded or transcript(embedded, task.room)
+    sound = False
+    if task.sound and not said:
+        with recordings.looked_into(*how) as recording:
+            sound = recordings.samples(recording, folder / SOUND)
     return Finding(
         seconds=recording.seconds,
         transcript=tuple(Said(start=cue.start, end=cue.end, text=cue.text) for cue in said),

@@ -24,10 +24,19 @@ LONGEST_SIDE = 16_383
 LOOKED_AT = 4 * 1024 * 1024
 """Bytes in which a picture's headers stand; profiles and previews may come before them."""
 
-_TURNS = {2: ["hflip"], 3: ["hflip", "vflip"], 4: ["vflip"]} | {
-    orientation: [f"transpose={direction}"] for orientation, direction in ((5, 0), (6, 1), (7, 3), (8, 2))
+_TURNS: dict[int, tuple[str, ...]] = {
+    2: ("hflip",),
+    3: ("transpose=1", "transpose=1"),
+    4: ("transpose=0", "transpose=2"),
+    5: ("transpose=0",),
+    6: ("transpose=1",),
+    7: ("transpose=3",),
+    8: ("transpose=2",),
 }
-"""How the camera was held (Exif 2.32, tag 0x0112) → what makes it upright."""
+"""How the camera was held (Exif 2.32, tag 0x0112) → what makes it upright.
+
+Without `vflip`, which hands out the same lines from the last to the first, and so no plane that could be copied.
+"""
 
 
 def saved_anew(source: Path, target: Path, format_: Format) -> None:

@@ -48,11 +48,13 @@ def apply(limits: Limits) -> None:
         (resource.RLIMIT_NOFILE, 64),
         (resource.RLIMIT_CORE, 0),
     ):
-        _, hard = resource.getrlimit(kind)
-        bound = hard if most == resource.RLIM_INFINITY else most
-        bound = bound if hard == resource.RLIM_INFINITY else min(bound, hard)  # never above what we were given
-        # Of time, the kernel warns at the first number and kills at the second.
-        resource.setrlimit(kind, (max(0, bound - 1) if kind == resource.RLIMIT_CPU else bound, bound))
+        _, given = resource.getrlimit(kind)
+        # Of time, the kernel warns at the first number and kills at the second. Neither may be above what is given.
+        hard = most + 1 if kind == resource.RLIMIT_CPU else most
+        within = [value for value in (hard, given) if value != resource.RLIM_INFINITY]
+        hard = min(within, default=resource.RLIM_INFINITY)
+        soft = hard if most == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (soft, hard))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write that is too long is then an error, not the end
     os.umask(0o077)
     _shut_in()

@@ -6,7 +6,7 @@ Packets are copied as they are (a remux): nothing loses quality, and of the cont
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,17 @@ class Recording:
     seconds: float
 
 
+@contextmanager
+def looked_into(path: Path, format_: Format, kind: str, most_seconds: float) -> Iterator[Recording]:
+    """Open a recording at its very start, and look at its streams; a seek would pass what comes before zero.
+
+    Raises:
+        Refused: see `opened` and `examined`.
+    """
+    with closing(opened(path, format_)) as container:
+        yield examined(container, kind, most_seconds)
+
+
 def opened(path: Path, format_: Format) -> InputContainer:
     """Open it as this format and no other.
 
@@ -133,7 +144,7 @@ def tried(recording: Recording, budget: float, poster: Path | None = None) -> bo
     """Decode some of each stream: key frames of the film, the beginning of the sound.
 
     Args:
-        recording: at any place.
+        recording: afterwards it is anywhere.
         budget: seconds after which no more are tried.
         poster: where a still picture goes, if one is wanted.
 
@@ -209,7 +220,7 @@ def jpeg(frame: Any) -> bytes:
 
 
 def copied(recording: Recording, path: Path, format_: Format) -> list[Cue]:
-    """Write the kept streams to a new file, and read the subtitles on the way.
+    """Write the kept streams of a recording at its start to a new file, and read the subtitles on the way.
 
     Left behind are the container's and the streams' metadata (place, device, author, title), chapters, covers,
     attachments, and streams of data such as a camera's positions.
@@ -221,7 +232,6 @@ def copied(recording: Recording, path: Path, format_: Format) -> list[Cue]:
         Refused: it has too many packets, or ends before its streams do.
     """
     container = recording.container
-    container.seek(container.start_time or 0)
     subtitles = next((stream for stream in recording.kept if stream.type == "subtitle"), None)
     cues: list[Cue] = []
     last: dict[int, float] = {}

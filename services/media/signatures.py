@@ -48,6 +48,10 @@ _BEGINNINGS = {
 }
 _WEBM = re.compile(rb"\x1a\x45\xdf\xa3.{0,60}\x42\x82\x84webm", re.DOTALL)
 """EBML that calls itself webm; Matroska, its other kind, is not taken in."""
+_BOX_NAMES = frozenset(
+    b"ftyp moov mdat free skip wide uuid meta moof mfra sidx ssix styp emsg prft pdin udta pnot PICT junk".split()
+)
+"""At the top of a film (ISO/IEC 14496-12, table 1, and QuickTime's)."""
 _BOXES = 100_000
 """Top-level boxes of a film that are followed; a fragmented one has two every few seconds."""
 
@@ -135,6 +139,8 @@ def inspect(file: BinaryIO, size: int, expected: Declared) -> None:
         raise Refused(Reason.POLYGLOT)
     if expected.format in {Format.MP4, Format.MOV}:
         _walk_boxes(file, size)
+    elif expected.format is Format.WEBM:
+        _measure_segment(head, size)
     elif expected.format in {Format.WAV, Format.WEBP}:
         _measure_riff(head, size)
     elif expected.purpose == "image":
@@ -163,7 +169,7 @@ def _walk_boxes(file: BinaryIO, size: int) -> None:
         file.seek(at)
         header = file.read(16)
         name = header[4:8]
-        if len(name) < 4 or not (name.isalnum() or name.startswith(b"\xa9")):
+        if name not in _BOX_NAMES:
             raise Refused(Reason.POLYGLOT if b"moov" in seen else Reason.TRUNCATED)
         length = int.from_bytes(header[:4], "big")
         if length == 1:
@@ -176,6 +182,28 @@ def _walk_boxes(file: BinaryIO, size: int) -> None:
         at += length
     if at != size or b"moov" not in seen:
         raise Refused(Reason.TRUNCATED)
+
+
+def _measure_segment(head: bytes, size: int) -> None:
+    """The one segment must be there to its end, where it tells how long it is (RFC 8794, 6; RFC 9559, 5.1)."""
+    at = 4
+    length, width = _vint(head, at)
+    at += width + length
+    if head[at : at + 4] != b"\x18\x53\x80\x67":
+        raise Refused(Reason.NOT_READABLE)
+    length, width = _vint(head, at + 4)
+    live = length == (1 << 7 * width) - 1  # recorded live: nobody knew
+    if not live and at + 4 + width + length > size:
+        raise Refused(Reason.TRUNCATED)
+
+
+def _vint(data: bytes, at: int) -> tuple[int, int]:
+    """A number of EBML, and how many bytes it takes (RFC 8794, 4)."""
+    first = data[at] if at < len(data) else 0
+    width = 9 - first.bit_length()
+    if first == 0 or at + width > len(data):
+        raise Refused(Reason.TRUNCATED)
+    return int.from_bytes(data[at : at + width], "big") & ((1 << 7 * width) - 1), width
 
 
 def _measure_riff(head: bytes, size: int) -> None:

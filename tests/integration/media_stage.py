@@ -82,7 +82,7 @@ class Media:
 
     async def uploaded(self, recording: bytes | None, content_type: str = "video/mp4", **given: Any) -> MediaUploaded:
         """Put files into quarantine; the event that says so, which is not handled yet."""
-        event = upload(recording or b"-", content_type, **given)
+        event = upload(b"-" if recording is None else recording, content_type, **given)
         contents = {"recording": recording, "captions": given.get("captions")}
         for file in event.files:
             if (content := contents[file.role]) is not None:
