@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import shutil
 import subprocess
 import tomllib
 from typing import TYPE_CHECKING
 
-import click
 import pytest
 
-from deploy.bucket import command as make_bucket
-from deploy.connection import VARIABLES
-from deploy.create_topics import command as create_topics
-from deploy.provision import command as provision
 from deploy.secrets import written
 from shared.errors import UsageError
 from shared.placeholder import PLACEHOLDER
-from shared.settings import ServiceSettings, load
+from shared.settings import load
+from tests.unit.deployed_settings import settings_of, variables_of
 from tests.unit.deployment_files import (
     ROOT,
     VARIABLE,
@@ -39,32 +34,6 @@ if TYPE_CHECKING:
 ONE_SHOT = {"accounts", "topics", "provision", "bucket", "tools"}
 REAL = {name: "f" * 64 if value == PLACEHOLDER else value for name, value in example().items()}
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-
-
-def settings_of(service: str) -> type[ServiceSettings]:
-    module = importlib.import_module(f"services.{service}.settings")
-    model: type[ServiceSettings] = getattr(module, f"{service.title()}Settings")
-    return model
-
-
-def options_of(command: click.Command) -> set[str]:
-    return {str(option.envvar) for option in command.params if isinstance(option, click.Option) and option.envvar}
-
-
-def variables_of(container: str) -> set[str]:
-    """The variables of ours that what runs in a container reads."""
-    common = {f"HEED_{name.upper()}" for name in ServiceSettings.model_fields}
-    if container in services():
-        return {f"HEED_{name.upper()}" for name in settings_of(container).model_fields}
-    if container == "topics":
-        return common | options_of(create_topics)
-    if container == "provision":
-        return options_of(provision)
-    if container == "bucket":
-        return options_of(make_bucket)
-    if container == "accounts":
-        return {f"HEED_{account.upper()}_KAFKA_PASSWORD" for account in ["admin", *services()]}
-    return common | set(VARIABLES.values()) | {"HEED_CATALOGUE"} if container == "tools" else set()
 
 
 def test_every_service_of_the_repository_is_deployed() -> None:
