@@ -16,6 +16,7 @@ PARTS = {
     "topics": "topic_to_topic",
     "pipeline": "whole_pipeline",
     "summaries": "summaries_10k",
+    "uploads": "upload_gateway",
     "peer": "peer",
 }
 """Modules here with `measure(plan)`, in the order in which they are measured, and the main row that each gives."""

@@ -22,6 +22,7 @@ class Plan:
         latency_seconds: how long half the load is offered.
         profile: whether the whole pipeline runs one more round under the sampler.
         readings: how many are there when pages are written; each is one row.
+        upload_megabytes: of the recording that is uploaded.
     """
 
     rounds: int
@@ -30,6 +31,7 @@ class Plan:
     latency_seconds: float
     profile: bool
     readings: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    upload_megabytes: int = 500
 
     def as_json(self) -> str:
         """For `from_json`."""
@@ -43,7 +45,15 @@ class Plan:
 
 
 FULL = Plan(rounds=5, texts=4_000, peer_texts=400, latency_seconds=15.0, profile=True)
-QUICK = Plan(rounds=2, texts=200, peer_texts=20, latency_seconds=2.0, profile=True, readings=(10_000, 100_000))
+QUICK = Plan(
+    rounds=2,
+    texts=200,
+    peer_texts=20,
+    latency_seconds=2.0,
+    profile=True,
+    readings=(10_000, 100_000),
+    upload_megabytes=20,
+)
 """Shows that everything runs; its figures say nothing."""
 
 WARM_UP = 512
