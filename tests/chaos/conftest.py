@@ -17,11 +17,19 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    """Apache Kafka, MinIO and PostgreSQL, for as long as the tests of this process run."""
+def strikable() -> None:
+    """Skips where there are no servers to strike."""
     lacking = [*kafka.missing(), *minio.missing(), *postgresql.missing()]
     if lacking:
         pytest.skip(f"nothing to strike: {', '.join(lacking)} missing")
+
+
+@pytest.fixture(scope="session")
+def servers(strikable: None) -> Iterator[Servers]:
+    """Apache Kafka, MinIO and PostgreSQL for all tests of this process that strike services only.
+
+    A server that is struck comes back inside its test's event loop, and ends with that.
+    """
     with asyncio.Runner() as runner:
         running = running_servers()
         yield runner.run(running.__aenter__())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,10 +11,8 @@ from tests.chaos.driver import run
 from tests.chaos.embedded import embedded_house
 from tests.chaos.plan import planned
 from tests.chaos.real import real_house
+from tests.chaos.servers import running_servers
 from tests.integration.conftest import REAL
-
-if TYPE_CHECKING:
-    from tests.chaos.servers import Servers
 
 pytestmark = [
     pytest.mark.integration,
@@ -33,8 +30,9 @@ async def test_the_trial_stack_loses_doubles_and_leaks_nothing() -> None:
 
 
 @pytest.mark.skipif(not REAL, reason="needs Apache Kafka, MinIO and PostgreSQL")
-async def test_the_real_thing_loses_doubles_and_leaks_nothing(servers: Servers) -> None:
-    async with real_house(servers, "short-") as house:
+@pytest.mark.usefixtures("strikable")
+async def test_the_real_thing_loses_doubles_and_leaks_nothing() -> None:
+    async with running_servers() as servers, real_house(servers, "short-") as house:
         result = await run(house, planned(real.TARGETS, 4, 200, seed=1))
     assert result.verdict.findings == []
     assert result.verdict.accepted == result.verdict.effects + result.verdict.dead_lettered > 0
