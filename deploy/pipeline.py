@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 from deploy.connection import trial_settings
 from deploy.dead_letters import DeadLetterTopics
+from deploy.embedded import INTEGRATION
 from deploy.feed import FeedReport, feed
+from deploy.film import hand_in_sample
 from services.learning.catalogue import UNROUTED
 from shared.errors import HeedError
 from shared.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
+    from datetime import date
     from uuid import UUID
 
     from deploy.embedded import Stack
@@ -100,14 +103,23 @@ class Followed:
         """All are read; the pages are being written."""
 
 
-async def run(stack: Stack, rows: Iterable[Row], followed: Followed) -> Outcome:
+async def run(stack: Stack, rows: Iterable[Row], followed: Followed, film_of: date | None = None) -> Outcome:
     """Feed the rows, wait until each is read or dead-lettered and every page that is due is out.
 
+    Args:
+        stack: where to.
+        rows: of written feedback.
+        followed: is told how far it is.
+        film_of: the day of the sample's film, which is handed in beside them; None: none is.
+
     Raises:
-        HeedError: nothing moved for a minute.
+        HeedError: nothing moved for a minute, or the film was not taken.
     """
     started = time.monotonic()
     report = await feed(rows, url=stack.gateway_url, key=stack.key, progress=_told(followed))
+    if film_of is not None:
+        report.feedback_ids.add(await hand_in_sample(stack.gateway_url, stack.key, INTEGRATION, film_of))
+        report.accepted += 1
     ids = report.feedback_ids
     dead = await _settled(stack, ids, followed)
     followed.pages()
@@ -161,5 +173,5 @@ async def _settled(stack: Stack, ids: Collection[UUID], followed: Followed) -> i
 async def _dead_letters(stack: Stack) -> int:
     """Distinct records on the way from gateway to summary that no service could read."""
     settings = trial_settings(ServiceSettings, stack.stage.broker.bootstrap)
-    found = await DeadLetterTopics(settings).read(["analysis", "learning"])
+    found = await DeadLetterTopics(settings).read(["analysis", "learning", "media"])
     return len({letter.origin for letter in found.waiting()})

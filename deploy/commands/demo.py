@@ -19,7 +19,7 @@ from deploy.commands.serving import Unwinding, serve_until_stopped, starting
 from deploy.feed import numbered
 from deploy.formats import FORMATS
 from deploy.pipeline import Followed, Outcome, run
-from deploy.sample import CATALOGUE, sample
+from deploy.sample import CATALOGUE, newest_day, sample
 from deploy.servers import ServerEnded
 from shared.errors import HeedError, UsageError
 
@@ -63,7 +63,10 @@ def command(
     """
     rows = _rows(file, format_, quotes_consented=quotes_consented)
     with Unwinding() as unwinding, _directory(data_dir) as directory:
-        outcome = unwinding.run(_demo(directory, catalogue or CATALOGUE, rows, once=once, as_json=as_json))
+        film_of = newest_day(datetime.now(UTC).date()) if file is None else None
+        outcome = unwinding.run(
+            _demo(directory, catalogue or CATALOGUE, rows, film_of=film_of, once=once, as_json=as_json)
+        )
     if not outcome.adds_up:
         raise HeedError(
             f"{outcome.accepted} accepted, but {outcome.analysed} read and {outcome.dead_lettered} dead-lettered; "
@@ -100,11 +103,13 @@ def _directory(given: Path | None) -> Iterator[Path]:
             raise HeedError(message) from ended
 
 
-async def _demo(directory: Path, catalogue: Path, rows: Rows, *, once: bool, as_json: bool) -> Outcome:
+async def _demo(
+    directory: Path, catalogue: Path, rows: Rows, *, film_of: date | None, once: bool, as_json: bool
+) -> Outcome:
     console = Console(stderr=True)
     async with starting(directory, catalogue, console) as stack:
         with _following(console) as followed:
-            outcome = await run(stack, rows, followed)
+            outcome = await run(stack, rows, followed, film_of)
         if as_json:
             click.echo(json.dumps(outcome.as_json(), ensure_ascii=False))
         else:

@@ -1,5 +1,5 @@
 """The bundled sample: invented feedback for three invented teams, for `heed demo`."""
 
-from deploy.sample.feedback import CATALOGUE, MONTHS, SEED, sample
+from deploy.sample.feedback import CATALOGUE, MONTHS, SEED, newest_day, sample
 
-__all__ = ["CATALOGUE", "MONTHS", "SEED", "sample"]
+__all__ = ["CATALOGUE", "MONTHS", "SEED", "newest_day", "sample"]

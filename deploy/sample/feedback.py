@@ -119,6 +119,11 @@ def sample(today: date, seed: int = SEED) -> Iterator[Body]:
         yield from sorted(items, key=lambda item: (item["occurred_at"], item["source_id"]))
 
 
+def newest_day(today: date) -> date:
+    """The last day that the sample of this day speaks of; its film is of that day, too."""
+    return today.replace(day=1) - timedelta(days=1)
+
+
 def _months_before(day: date, months: int) -> date:
     year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
     return date(year, month + 1, 1)
