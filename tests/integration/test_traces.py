@@ -10,7 +10,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from tests import clips
 from tests.integration.house import running_house
+from tests.integration.test_media_service_whole_way import STORY, House, sent
+from tests.integration.test_media_service_whole_way import house as house_with_media
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from shared.publisher import KafkaPublisher
     from shared.settings import ServiceSettings
     from tests.integration.conftest import DatabaseUrl
+
+__all__ = ["house_with_media"]
 
 pytestmark = pytest.mark.integration
 
@@ -30,6 +35,13 @@ WAY = [
     "publish learning-summaries",
 ]
 """From the one who submits to whoever reads the page."""
+
+WAY_OF_A_FILM = [
+    "POST /v1/media/{media_id}/complete",
+    "publish media-uploaded",
+    "process media-uploaded",
+    *WAY[2:],
+]
 
 CLIENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -68,6 +80,20 @@ async def test_a_comments_trace_is_unbroken_from_the_request_to_the_page(
     assert [span.name for span in way] == WAY
     assert len({span.context.trace_id for span in way}) == 1
     assert way[0].parent is None
+
+
+async def test_a_films_trace_is_unbroken_through_the_media_service(
+    spans: InMemorySpanExporter, house_with_media: House
+) -> None:
+    def pages() -> list[ReadableSpan]:
+        return [span for span in spans.get_finished_spans() if span.name == WAY[-1]]
+
+    await sent(house_with_media, clips.mp4(words=STORY))
+    await until(lambda: bool(pages()), 60)
+
+    way = way_of(pages()[0], spans)
+    assert [span.name for span in way] == WAY_OF_A_FILM
+    assert len({span.context.trace_id for span in way}) == 1
 
 
 async def test_the_client_s_own_trace_goes_on(
