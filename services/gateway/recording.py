@@ -37,7 +37,7 @@ RECORDINGS: Mapping[MediaKind, tuple[str, ...]] = {
 CAPTIONS = ("text/vtt", "application/x-subrip")
 
 MOST_CAPTIONS = 5 * 1024 * 1024
-"""Bytes of captions: a hundred times those of a film of two hours."""
+"""Bytes of captions: fifty times those of a film of two hours."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 

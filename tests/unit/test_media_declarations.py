@@ -18,6 +18,7 @@ from services.gateway.problems import Problem
 from services.gateway.pseudonyms import Pseudonyms
 from services.gateway.recording import CAPTIONS, RECORDINGS, Limits, read_recording
 from services.gateway.uploads import PreparedUpload, prepare_upload, quarantine
+from services.media.signatures import CONTENT_TYPES
 from shared.events import feedback_id
 from shared.media import MOST_BYTES, MediaUploaded
 from shared.objects import ObjectStore
@@ -64,6 +65,11 @@ def test_each_allowed_type_is_taken_for_its_kind_alone(kind: str, content_type: 
     for other in RECORDINGS:
         if other != kind:
             assert refusal(with_media(kind=other, content_type=content_type))[1][0][0] == "media.content_type"
+
+
+def test_what_is_taken_here_is_what_the_media_service_knows() -> None:
+    ours = {each: kind for kind, types in RECORDINGS.items() for each in types} | dict.fromkeys(CAPTIONS, "captions")
+    assert ours == {each: declared.purpose for each, declared in CONTENT_TYPES.items()}
 
 
 BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
