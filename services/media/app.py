@@ -82,7 +82,7 @@ async def _wired(
         BatchConsumer[Any](service=SERVICE, topic=topic, effect=effect, publisher=publisher, settings=settings)
         for topic, effect in effects
     ]
-    async with Retention(store, bucket, handler, settings, tidy=checker.tidy).at_work():
+    async with Retention(store, handler, settings, tidy=checker.tidy).at_work():
         yield Running(
             consumers=consumers,
             checks={"database": lambda: is_up(database), "bucket": bucket.is_up},

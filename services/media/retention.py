@@ -1,4 +1,4 @@
-"""Erases by the clock: clean files past their retention, held ones that nobody decided about, late second uploads."""
+"""Erases by the clock: clean files past their retention, and held ones that nobody decided about."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from services.media.checking import quarantine
 from services.media.handlers import utc_now
 from services.media.reasons import Reason
 from shared import telemetry
@@ -22,15 +21,11 @@ if TYPE_CHECKING:
     from services.media.handlers import MediaHandler
     from services.media.settings import MediaSettings
     from services.media.store import MediaStore
-    from shared.objects import ObjectStore
 
 log = logging.getLogger(__name__)
 
 TOGETHER = 100
 """Media looked up at once."""
-
-FORMS_ARE_DEAD = timedelta(days=1)
-"""After a decision, by when no presigned form for its place in quarantine can still be good."""
 
 
 class Retention:
@@ -38,7 +33,6 @@ class Retention:
 
     Args:
         store: what became of media.
-        bucket: where their files are.
         handler: erases, rejects and says so.
         settings: how long what is kept.
         now: the clock.
@@ -48,7 +42,6 @@ class Retention:
     def __init__(
         self,
         store: MediaStore,
-        bucket: ObjectStore,
         handler: MediaHandler,
         settings: MediaSettings,
         *,
@@ -56,7 +49,6 @@ class Retention:
         tidy: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
-        self._bucket = bucket
         self._handler = handler
         self._held_for = timedelta(days=settings.media_held_days)
         self._audit = timedelta(days=settings.audit_retention_days)
@@ -83,17 +75,8 @@ class Retention:
             for event in overdue:
                 await self._handler.reject(event, Reason.NOT_RESOLVED_IN_TIME)
             erased += len(overdue)
-        await self._sweep()
         await self._store.forget_audit(self._audit, self._now())
         await asyncio.to_thread(self._tidy)
         telemetry.measure(Metric.MEDIA_HELD, len(await self._store.held()))
         if erased:
             log.info("erased %d media that were past their retention", erased)
-
-    async def _sweep(self) -> None:
-        """Delete what came into quarantine after the decision: a form can be used until it expires."""
-        while ids := await self._store.unswept(self._now() - FORMS_ARE_DEAD, TOGETHER):
-            for media_id in ids:
-                if number := await self._bucket.erase(quarantine(media_id)):
-                    await self._store.deleted(media_id, number, self._now())
-            await self._store.swept(ids)

@@ -46,7 +46,7 @@ _DECIDE = text(
             :received_at, :expires_at, :now)
     ON CONFLICT (media_id) DO UPDATE SET version = excluded.version, state = excluded.state, reason = excluded.reason,
         event = excluded.event, files = excluded.files, received_at = excluded.received_at,
-        expires_at = excluded.expires_at, decided_at = excluded.decided_at, swept = false
+        expires_at = excluded.expires_at, decided_at = excluded.decided_at
     """
 )
 _AUDIT = text(
@@ -66,7 +66,7 @@ _ERASE = text(
         INSERT INTO media (media_id, feedback_id, state, reason, received_at, expires_at, decided_at)
         VALUES (:media_id, :feedback_id, 'erased', :reason, :now, :now, :now)
         ON CONFLICT (media_id) DO UPDATE SET state = 'erased', reason = excluded.reason, event = NULL, files = '[]',
-            decided_at = excluded.decided_at, swept = false
+            decided_at = excluded.decided_at
         RETURNING media_id
     )
     INSERT INTO audit (at, action, media_id, number)
@@ -79,10 +79,6 @@ _EXPIRED = text(
 )
 _OVERDUE = text(
     "SELECT event::text FROM media WHERE event IS NOT NULL AND received_at <= :before ORDER BY received_at LIMIT :limit"
-)
-_UNSWEPT = text(
-    "SELECT media_id FROM media WHERE NOT swept AND event IS NULL AND decided_at <= :before "
-    "ORDER BY decided_at LIMIT :limit"
 )
 _HELD = text(
     "SELECT media_id, feedback_id, reason, received_at, event -> 'consent' AS consent, event ->> 'kind' AS kind "
@@ -221,17 +217,6 @@ class MediaStore:
         async with transient_faults_told(), self._database.connect() as connection:
             rows = await connection.execute(_OVERDUE, {"before": before, "limit": limit})
             return [MediaUploaded.model_validate_json(row.event) for row in rows]
-
-    async def unswept(self, before: datetime, limit: int) -> list[UUID]:
-        """Media decided before then, whose place in quarantine was not looked at again yet."""
-        async with transient_faults_told(), self._database.connect() as connection:
-            return list((await connection.execute(_UNSWEPT, {"before": before, "limit": limit})).scalars())
-
-    async def swept(self, ids: Sequence[UUID]) -> None:
-        """Remember that it was."""
-        statement = text("UPDATE media SET swept = true WHERE media_id = ANY(CAST(:ids AS uuid[]))")
-        async with transient_faults_told(), self._database.begin() as connection:
-            await connection.execute(statement, {"ids": list(ids)})
 
     async def forget_audit(self, retention: timedelta, now: datetime) -> None:
         """Delete audit rows older than that."""

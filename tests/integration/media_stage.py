@@ -77,7 +77,7 @@ class Media:
         self.checker = Checker(self.bucket, decoder, self.settings)
         self.handler = MediaHandler(self.store, self.bucket, self.checker, self.sent, lambda: self.now)
         self.retention = Retention(
-            self.store, self.bucket, self.handler, self.settings, now=lambda: self.now, tidy=self.checker.tidy
+            self.store, self.handler, self.settings, now=lambda: self.now, tidy=self.checker.tidy
         )
 
     async def uploaded(self, recording: bytes | None, content_type: str = "video/mp4", **given: Any) -> MediaUploaded:

@@ -246,15 +246,6 @@ async def test_what_nobody_decides_about_is_rejected_in_time(media: Media) -> No
     assert await media.store.held() == []
 
 
-async def test_a_form_that_is_used_again_after_the_decision_leaves_nothing(media: Media) -> None:
-    event = await media.check(clips.sound(), "audio/mpeg")
-    await media.put(event.files[0].object_key, b"again", "audio/mpeg")
-    media.now = later(1.1)
-    await media.retention.turn()
-    assert await media.left(event, "quarantine") == []
-    assert len(await media.left(event, "clean")) == 1
-
-
 async def test_a_new_version_replaces_the_old_one(media: Media) -> None:
     event = await media.check(b"no film at all")
     assert media.decision(event) == ("rejected", "wrong_type")

@@ -26,14 +26,12 @@ STATEMENTS = (
         files jsonb NOT NULL DEFAULT '[]',
         received_at timestamptz NOT NULL,
         expires_at timestamptz NOT NULL,
-        decided_at timestamptz NOT NULL,
-        swept boolean NOT NULL DEFAULT false
+        decided_at timestamptz NOT NULL
     )
     """,
     "CREATE INDEX media_feedback ON media (feedback_id)",
     "CREATE INDEX media_expiring ON media (expires_at) WHERE state = 'accepted'",
     "CREATE INDEX media_waiting ON media (received_at) WHERE event IS NOT NULL",
-    "CREATE INDEX media_unswept ON media (decided_at) WHERE NOT swept AND event IS NULL",
     "CREATE TABLE withdrawn (feedback_id uuid PRIMARY KEY, withdrawn_at timestamptz NOT NULL)",
     """
     CREATE TABLE audit (
