@@ -144,13 +144,14 @@ async def test_a_receiver_that_hangs_up_is_away(receiver: Receiver) -> None:
 async def test_a_receiver_that_never_answers_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "ATTEMPT_LIMIT", 0.2)
 
-    async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for _ in range(100):  # a byte at a time, so that no single read takes long
+    async def trickling(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not writer.is_closing():  # a byte at a time, so that no single read takes long
             writer.write(b"H")
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.02)
 
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    outcome = await sent(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    server = await asyncio.start_server(trickling, "127.0.0.1", 0)
+    async with asyncio.timeout(5):
+        outcome = await sent(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
     server.close()
     assert outcome == Outcome(Verdict.AWAY, "timeout")
 
