@@ -10,7 +10,7 @@ unexport VIRTUAL_ENV
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format lint types test test-unit test-integration test-real chaos demo up bench train training-data requirements
+.PHONY: help setup format lint types test test-unit test-integration test-real browser chaos demo up bench train training-data requirements
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -65,6 +65,9 @@ test-real: .venv/.dev ## The same integration tests, and a short chaos run, on A
 	$(BIN)/python -m tests.servers prepare
 	HEED_TEST_STAGE=real $(BIN)/pytest -n 2 --dist loadscope tests/integration
 	HEED_TEST_STAGE=real $(BIN)/pytest -n 2 --dist worksteal tests/chaos
+
+browser: .venv/.dev ## Walk through the portal in Debian's chromium; print, phone, keyboard, axe
+	$(BIN)/pytest tests/browser
 
 # SEED=n for other faults at other moments.
 SEED ?= 1
