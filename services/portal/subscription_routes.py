@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse
 from services.portal import feed
 from services.portal.access import Form, SignedIn, portal_of
 from services.portal.people import Person
-from services.portal.subscriptions_offer import CHANNEL_NAMES, FREQUENCY_NAMES, frequency_of
+from services.portal.subscriptions_offer import CHANNEL_NAMES, FREQUENCY_NAMES, frequency_of, in_words
 from services.portal.team_pages import visible_teams
 from shared.errors import UsageError
 
@@ -142,7 +142,9 @@ async def deliveries(request: Request, person: SignedIn) -> Response:
     _require_steward(person)
     portal = portal_of(request)
     dead = [(each, portal.directory.current.team(each.team_id)) for each in await subscribing.deliveries.dead()]
-    return portal.views.page("subscriptions/deliveries.html", person, dead=dead, channel_names=CHANNEL_NAMES)
+    return portal.views.page(
+        "subscriptions/deliveries.html", person, dead=dead, channel_names=CHANNEL_NAMES, in_words=in_words
+    )
 
 
 @routes.post("/deliveries/{delivery}/again")
@@ -172,6 +174,7 @@ async def _listed(request: Request, person: Person, fields: Mapping[str, str], p
         problem=problem,
         channels=[(channel, CHANNEL_NAMES[channel]) for channel in subscribing.offer.channels],
         channel_names=CHANNEL_NAMES,
+        in_words=in_words,
         frequencies=list(FREQUENCY_NAMES.items()),
     )
 

@@ -42,6 +42,27 @@ FREQUENCY_NAMES = {
 }
 
 
+REASONS = {
+    "timeout": "the receiver did not answer in time",
+    "not_connected": "the receiver could not be reached",
+    "name_not_known": "the receiver's name is not known",
+    "broken_answer": "the receiver hung up",
+    "not_accepted": "the service did not accept the message",
+    "target_not_allowed": "its address may not be reached from here",
+    "target_not_usable": "its address is not complete",
+    "key_changed": "its address can no longer be opened; end this one and subscribe again",
+    "http_3": "the receiver has moved",
+    "http_4": "the receiver refused it",
+    "http_5": "the receiver is in trouble",
+}
+
+
+def in_words(reason: str | None) -> str:
+    """Why an attempt failed, for people; codes of HTTP by their first digit."""
+    code = reason or ""
+    return REASONS.get(code[:6] if code.startswith("http_") else code, "something went wrong here")
+
+
 @dataclass(frozen=True, slots=True)
 class Subscribing:
     """The collaborators of the subscriptions' routes.

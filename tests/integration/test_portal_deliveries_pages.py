@@ -173,6 +173,7 @@ async def test_only_a_steward_sees_what_failed_and_has_it_tried_again(portal: St
     async with await portal.signed_in(roles=("steward",), subject="steward") as steward:
         shown = (await steward.get("/deliveries")).text
         assert "127.0.0.9/…" in shown
+        assert "the receiver could not be reached (not_connected)" in shown
         assert "private" not in shown
         token = {"form_token": form_token(shown)}
         assert (await steward.post(f"/deliveries/{identity}/again", data=token)).status_code == 303

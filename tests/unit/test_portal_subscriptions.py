@@ -20,7 +20,7 @@ from services.portal.channels import (
     teams_target,
 )
 from services.portal.channels_apprise import AppriseChannels
-from services.portal.subscriptions_offer import Offer
+from services.portal.subscriptions_offer import Offer, in_words
 from services.portal.subscriptions_settings import SubscriptionSettings
 from services.portal.webhook import Webhooks, webhook_client
 from services.portal.webhook_targets import Targets
@@ -130,6 +130,21 @@ def test_a_service_that_people_may_use_by_default_names_no_host(schema: str) -> 
 )
 def test_what_is_shown_of_a_target_opens_nothing(channel: Channel, target: str, told: str) -> None:
     assert shown(channel, target) == told
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("not_connected", "could not be reached"),
+        ("http_410", "refused"),
+        ("http_503", "in trouble"),
+        ("http_307", "moved"),
+        ("unexpected:KeyError", "something went wrong here"),
+        (None, "something went wrong here"),
+    ],
+)
+def test_a_reason_is_told_in_words(reason: str | None, words: str) -> None:
+    assert words in in_words(reason)
 
 
 async def test_a_host_that_a_person_names_is_looked_at() -> None:
