@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 SPARE = 16 * 1024 * 1024
 """Bytes that a clean file may be larger than the original: another container's tables, a picture saved anew."""
 
+SPEECH = "services.media.speech"
+"""The module that recognises it, as a process."""
+
 FOLDER = "heed-media-"
 """How the name of a folder for one upload begins."""
 
@@ -162,9 +165,7 @@ class Checker:
         model = self._settings.media_speech_model
         assert model is not None
         try:
-            answer = await answered(
-                "services.media.speech", [str(model), str(samples)], b"", self._settings.media_speech_seconds
-            )
+            answer = await answered(SPEECH, [str(model), str(samples)], b"", self._settings.media_speech_seconds)
             said = transcript((Cue(one.start, one.end, one.text) for one in _SAID.validate_json(answer)), MAX_TEXT // 2)
         except (Ended, ValidationError, Refused) as failure:
             log.warning("speech was not recognised (%s); see HEED_MEDIA_SPEECH_MODEL", type(failure).__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 import time
@@ -275,3 +276,24 @@ async def test_what_a_killed_check_left_on_the_disk_is_removed(media: Media) -> 
         os.utime(scratch / name, (time.time() - age,) * 2)
     await media.retention.turn()
     assert {path.name for path in scratch.iterdir()} == {"heed-media-new", "somebody-elses"}
+
+
+@pytest.mark.parametrize(
+    ("says", "words"),
+    [
+        ([{"text": "", "chunks": [{"timestamp": [0.5, 1.5], "text": "They were kind"}]}], ["They were kind"]),
+        (None, []),
+    ],
+    ids=["a model", "a model that fails"],
+)
+async def test_speech_is_recognised_where_a_model_is_named(
+    media: Media, monkeypatch: pytest.MonkeyPatch, says: list[dict[str, Any]] | None, words: list[str]
+) -> None:
+    monkeypatch.setattr("services.media.checking.SPEECH", "tests.stub_speech")
+    if says is not None:
+        (media.scratch / "says.json").write_text(json.dumps(says), encoding="utf-8")
+    media.checker._settings = media.settings.model_copy(update={"media_speech_model": media.scratch})
+    event = await media.check(clips.sound(), "audio/mpeg")
+    (feedback,) = media.submitted(event)
+    assert [segment.text for segment in feedback.transcript] == words
+    assert media.checked(event)[0].transcript == ("speech" if words else None)
