@@ -44,6 +44,7 @@ COMMANDS = {
         "deploy.commands.media",
         "List the recordings that wait for a person, and say what was decided about one.",
     ),
+    "deliveries": ("deploy.commands.deliveries", "List pages that could not be delivered, and have them tried again."),
     "corrections": ("deploy.commands.corrections", "Write what team members corrected, as training data."),
     "relearn": (
         "deploy.commands.relearn",
