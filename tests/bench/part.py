@@ -16,6 +16,7 @@ PARTS = {
     "topics": "topic_to_topic",
     "pipeline": "whole_pipeline",
     "summaries": "summaries_10k",
+    "portal": "portal_page",
     "uploads": "upload_gateway",
     "peer": "peer",
 }

@@ -22,6 +22,7 @@ class Plan:
         latency_seconds: how long half the load is offered.
         profile: whether the whole pipeline runs one more round under the sampler.
         readings: how many are there when pages are written; each is one row.
+        pages: that are asked for in one round.
         upload_megabytes: of the recording that is uploaded.
     """
 
@@ -31,6 +32,7 @@ class Plan:
     latency_seconds: float
     profile: bool
     readings: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    pages: int = 300
     upload_megabytes: int = 500
 
     def as_json(self) -> str:
@@ -52,6 +54,7 @@ QUICK = Plan(
     latency_seconds=2.0,
     profile=True,
     readings=(10_000, 100_000),
+    pages=20,
     upload_megabytes=20,
 )
 """Shows that everything runs; its figures say nothing."""
