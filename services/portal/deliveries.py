@@ -28,6 +28,10 @@ DIGEST_DAY = 8
 """Of the month: a month's page closes when seven days of grace are over, and so is final by then."""
 
 
+MESSAGE_QUIET = timedelta(minutes=10)
+"""For so long a message to a person waits for further revisions: an open month's page changes with each comment."""
+
+
 class Frequency(StrEnum):
     """How often a subscription sends."""
 

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from services.portal.audit import note
 from services.portal.channels import Channel
-from services.portal.deliveries import Claim, Due, Frequency, Notice, State, next_digest
+from services.portal.deliveries import MESSAGE_QUIET, Claim, Due, Frequency, Notice, State, next_digest
 from shared.database import transient_faults_told
 from shared.summaries import LearningSummary
 
@@ -43,7 +43,8 @@ _DUE = text(
     f"""
     INSERT INTO delivery (subscription_id, team_id, period, revision, created_at, due_at)
     SELECT s.id, given.team_id, given.period, given.revision, :now, least(
-               CASE s.frequency WHEN 'week' THEN CAST(:week AS timestamptz) WHEN 'month' THEN :month ELSE :now END,
+               CASE WHEN s.frequency = 'week' THEN CAST(:week AS timestamptz) WHEN s.frequency = 'month' THEN :month
+                    WHEN s.channel = 'webhook' THEN :now ELSE :quiet END,
                (SELECT min(d.due_at) FROM delivery d
                  WHERE d.subscription_id = s.id AND d.team_id = given.team_id AND d.period = given.period
                    AND d.state = 'waiting'))
@@ -202,8 +203,12 @@ async def due(connection: AsyncConnection, summaries: Sequence[LearningSummary],
         for summary in summaries
     ]
     given = {"pages": json.dumps(pages), "now": now}
-    digests = {"week": next_digest(Frequency.WEEK, now), "month": next_digest(Frequency.MONTH, now)}
-    await connection.execute(_DUE, given | digests)
+    later = {
+        "quiet": now + MESSAGE_QUIET,
+        "week": next_digest(Frequency.WEEK, now),
+        "month": next_digest(Frequency.MONTH, now),
+    }
+    await connection.execute(_DUE, given | later)
     await connection.execute(_SUPERSEDE, given)
 
 

@@ -280,6 +280,7 @@ async def test_a_receiver_that_is_gone_mutes_its_subscription(deliveries: Delive
 async def test_an_email_holds_a_link_and_nothing_that_was_said(deliveries: Deliveries, mail: MailServer) -> None:
     await deliveries.subscribe("ward.9@example.nhs.uk", Channel.EMAIL)
     await deliveries.publish(page())
+    deliveries.clock.forward(minutes=10)
     await deliveries.sender().turn()
     (message,) = mail.messages
     assert mail.recipients == ["ward.9@example.nhs.uk"]
@@ -294,8 +295,18 @@ async def test_an_email_holds_a_link_and_nothing_that_was_said(deliveries: Deliv
     token = link.strip("<>").rpartition("/")[2]
     assert await deliveries.subscriptions.unsubscribe(token, deliveries.clock.now)
     await deliveries.publish(page(revision=2))
+    deliveries.clock.forward(minutes=10)
     await deliveries.sender().turn()
     assert len(mail.messages) == 1
+
+
+async def test_a_person_is_told_of_a_page_at_most_every_ten_minutes(deliveries: Deliveries, mail: MailServer) -> None:
+    await deliveries.subscribe("ward.9@example.nhs.uk", Channel.EMAIL)
+    for revision in range(1, 13):  # a new revision every two minutes
+        await deliveries.publish(page(revision=revision))
+        await deliveries.sender().turn()
+        deliveries.clock.forward(minutes=2)
+    assert len(mail.messages) == 2
 
 
 async def test_a_digest_is_one_message_with_what_came_since(deliveries: Deliveries, mail: MailServer) -> None:
@@ -344,6 +355,7 @@ async def test_a_mail_server_that_is_away_is_tried_again_and_names_nobody_in_the
     own, deliveries.mail = deliveries.mail, SecretStr("mailto://127.0.0.1:9?from=heed@example.nhs.uk")
     await deliveries.subscribe("ward.9@example.nhs.uk", Channel.EMAIL)
     await deliveries.publish(page())
+    deliveries.clock.forward(minutes=10)
     await deliveries.sender().turn()
     assert await deliveries.states() == [("2026-05-01", 1, "waiting", "not_accepted")]
     deliveries.mail = own
@@ -357,6 +369,7 @@ async def test_a_mail_server_that_is_away_is_tried_again_and_names_nobody_in_the
 async def test_another_service_of_apprise_gets_the_same_message(deliveries: Deliveries, receiver: Receiver) -> None:
     await deliveries.subscribe(receiver.url.replace("http://", "json://"), Channel.APPRISE)
     await deliveries.publish(page())
+    deliveries.clock.forward(minutes=10)
     await deliveries.sender().turn()
     (received,) = receiver.received
     assert b"/teams/riverside-emergency/2026-05-01" in received.body

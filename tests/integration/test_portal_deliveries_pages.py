@@ -70,6 +70,9 @@ async def test_somebody_subscribes_and_is_told_of_a_page(portal: Stage, mail: Ma
         assert "w…@example.nhs.uk" in shown
         assert ADDRESS not in shown
         await portal.receive(page(TEAM, generated_at="2100-01-01T00:00:00Z"))
+        assert "1 to be sent" in (await browser.get("/subscriptions")).text
+        async with portal.database.begin() as connection:
+            await connection.execute(text("UPDATE delivery SET due_at = now()"))  # ten minutes are over
         await until(lambda: len(mail.messages) == 1)
         link = mail.messages[0]["List-Unsubscribe"].strip("<>")
         assert link.startswith(portal.address)
