@@ -290,10 +290,13 @@ def samples(recording: Recording, path: Path) -> bool:
     stream: Any = next((stream for stream in recording.kept if stream.type == "audio"), None)
     if stream is None:
         return False
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-    written = 0
+    written, kind, resampler = 0, None, None
     with path.open("wb") as file:
         for frame in _frames(recording.container, stream):
+            if resampler is None or kind != (frame.format.name, frame.layout.name, frame.sample_rate):
+                # A damaged stream changes what it is on the way, which a resampler does not follow.
+                kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+                resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
             for piece in resampler.resample(frame):
                 written += file.write(bytes(piece.planes[0])[: piece.samples * 2])
     return written > 0
