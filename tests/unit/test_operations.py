@@ -98,6 +98,6 @@ LATER = [path for path in sorted(ROOT.glob("services/*/migrations/versions/0*.py
 
 @pytest.mark.parametrize("migration", LATER, ids=lambda path: f"{path.parents[2].name}-{path.stem}")
 def test_a_later_migration_takes_nothing_away_that_the_version_before_uses(migration: Path) -> None:
-    """Expand, then contract: what is dropped is named here, with the release that stopped using it."""
+    """Expand, then contract: a release that contracts says here what it drops, and since when nothing uses it."""
     upgrade = migration.read_text(encoding="utf-8").partition("def downgrade")[0]
-    assert not re.findall(r"\bDROP \w+|\bRENAME\b|\bALTER COLUMN\b|op\.drop_\w+|op\.alter_column", upgrade)
+    assert not re.findall(r"\bDROP (?!INDEX)\w+|\bRENAME\b|\bALTER COLUMN\b|op\.drop_\w+|op\.alter_column", upgrade)
