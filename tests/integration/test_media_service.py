@@ -160,14 +160,56 @@ async def test_a_replay_changes_nothing_but_deletes_what_a_crash_left_behind(med
     assert await media.left(event, "quarantine") == []
 
 
+class Crash(Exception):  # noqa: N818 - it is none
+    """Stands for SIGKILL: nothing after it is done."""
+
+
 async def test_nothing_is_decided_while_kafka_is_away(media: Media) -> None:
+    event = await media.uploaded(clips.sound(), "audio/mpeg")
     media.sent.away = True
     with pytest.raises(TransientFault):
-        await media.check(clips.sound(), "audio/mpeg")
+        await media.take(event)
+    assert (await media.store.known(event)).state is None
     media.sent.away = False
-    event = await media.uploaded(clips.sound(), "audio/mpeg")
     await media.take(event)
     assert media.decision(event) == ("accepted", None)
+    assert len(await media.left(event, "clean")) == 1, "of the first try nothing is left"
+
+
+async def test_a_crash_after_publishing_sends_the_same_again(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = await media.uploaded(clips.mp4())
+    send = media.sent.send
+
+    async def sent_and_dead(records: Any) -> None:
+        await send(records)
+        raise Crash
+
+    with monkeypatch.context() as dying:
+        dying.setattr(media.sent, "send", sent_and_dead)
+        with pytest.raises(Crash):
+            await media.take(event)
+    await media.take(event)
+    assert [checked.identity() for checked in media.checked(event)] == [media.checked(event)[0].identity()] * 2
+    first, second = media.submitted(event)
+    assert first == second
+    assert [action for action, _ in await media.audit(event)] == ["accepted", "deleted originals"]
+
+
+async def test_a_crash_before_originals_are_deleted_leaves_none(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = await media.uploaded(clips.mp4())
+
+    async def dead(*_: Any, **__: Any) -> None:
+        raise Crash
+
+    with monkeypatch.context() as dying:
+        dying.setattr(media.handler, "_clear", dead)
+        with pytest.raises(Crash):
+            await media.take(event)
+    assert len(await media.left(event, "quarantine")) == 1
+    await media.take(event)
+    assert await media.left(event, "quarantine") == []
+    assert len(media.submitted(event)) == 1
+    assert ("deleted originals", 1) in await media.audit(event)
 
 
 async def test_a_bucket_that_is_away_keeps_the_upload_waiting(media: Media) -> None:
