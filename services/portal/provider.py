@@ -8,10 +8,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
 
 import httpx
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
+from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -33,6 +34,8 @@ LEEWAY = 30
 
 FRESH = 3_600.0
 """Seconds that what the provider says of itself is taken for granted."""
+
+SCOPE = "openid profile email"
 
 TIMEOUT = 10.0
 """Seconds that it may take to answer."""
@@ -75,6 +78,7 @@ class Provider:
         self._issuer = settings.portal_oidc_issuer
         self._client_id = settings.portal_oidc_client_id
         self._secret = settings.portal_oidc_client_secret
+        self._back = f"{settings.portal_url}/sign-in/answer"
         self._known: _Known | None = None
 
     async def start(self) -> Start:
@@ -84,11 +88,18 @@ class Provider:
             TransientFault: the provider does not answer.
         """
         metadata = (await self._told()).metadata
-        nonce, verifier = token(), token()
-        async with self._client() as client:
-            url, state = client.create_authorization_url(
-                metadata["authorization_endpoint"], state=token(), nonce=nonce, code_verifier=verifier
-            )
+        state, nonce, verifier = token(), token(), token()
+        url = prepare_grant_uri(
+            metadata["authorization_endpoint"],
+            self._client_id,
+            "code",
+            redirect_uri=self._back,
+            scope=SCOPE,
+            state=state,
+            nonce=nonce,
+            code_challenge=create_s256_code_challenge(verifier),
+            code_challenge_method="S256",
+        )
         return Start(url, state, Attempt(nonce, verifier))
 
     async def finish(self, code: str, attempt: Attempt) -> Grant:
@@ -99,16 +110,25 @@ class Provider:
             TransientFault: the provider does not answer.
         """
         metadata = (await self._told()).metadata
+        body = prepare_token_request(
+            "authorization_code", code=code, redirect_uri=self._back, code_verifier=attempt.code_verifier
+        )
+        # RFC 6749, section 2.3.1: both are form-encoded before they are joined.
+        login = (quote_plus(self._client_id), quote_plus(self._secret.get_secret_value()))
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         try:
-            async with self._client() as client:
-                answer = await client.fetch_token(
-                    metadata["token_endpoint"], code=code, code_verifier=attempt.code_verifier
-                )
+            async with httpx.AsyncClient(timeout=TIMEOUT) as client:
+                answer = await client.post(metadata["token_endpoint"], content=body, auth=login, headers=headers)
+            if answer.is_server_error:
+                answer.raise_for_status()
+            id_token = answer.json()["id_token"] if answer.is_success else None
         except httpx.HTTPError as error:
             raise _away(error) from error
-        except (OAuthError, ValueError) as error:
-            raise SignInRefusedError(f"the identity provider gave no token ({type(error).__name__})") from None
-        return self._grant(await self._claims(str(answer.get("id_token", "")), attempt.nonce))
+        except (KeyError, TypeError, ValueError):
+            id_token = None
+        if not isinstance(id_token, str):
+            raise SignInRefusedError(f"the identity provider gave no ID token (it answered {answer.status_code})")
+        return self._grant(await self._claims(id_token, attempt.nonce))
 
     async def _claims(self, id_token: str, nonce: str) -> Mapping[str, Any]:
         required = jwt.JWTClaimsRegistry(
@@ -164,16 +184,6 @@ class Provider:
             raise TransientFault(f"the identity provider describes itself wrongly ({type(error).__name__})") from error
         self._known = _Known(metadata, keys, time.monotonic())
         return self._known
-
-    def _client(self) -> AsyncOAuth2Client:
-        return AsyncOAuth2Client(
-            self._client_id,
-            self._secret.get_secret_value(),
-            scope="openid profile email",
-            redirect_uri=f"{self._settings.portal_url}/sign-in/answer",
-            code_challenge_method="S256",
-            timeout=TIMEOUT,
-        )
 
 
 async def _json(client: httpx.AsyncClient, url: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import httpx
 import uvicorn
@@ -70,7 +70,7 @@ def build_app(issuer: str) -> FastAPI:
         request: Request, code: str = Form(), code_verifier: str = Form(), redirect_uri: str = Form()
     ) -> dict[str, Any]:
         asked = codes.pop(code, None)
-        login = base64.b64encode(f"{CLIENT}:{SECRET}".encode()).decode()
+        login = base64.b64encode(f"{CLIENT}:{quote_plus(SECRET)}".encode()).decode()
         challenge = base64.urlsafe_b64encode(hashlib.sha256(code_verifier.encode()).digest()).decode().rstrip("=")
         if asked is None or request.headers.get("authorization") != f"Basic {login}":
             raise HTTPException(400)
