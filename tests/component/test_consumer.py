@@ -251,3 +251,65 @@ async def test_no_words_reach_the_log(caplog: pytest.LogCaptureFixture) -> None:
         await consumer(effect, RememberingPublisher()).handle(batch(2, bad=[0, 1]))
     assert "effect_failed:ValueError" in caplog.text
     assert SECRET not in caplog.text
+
+
+def keyed(key: bytes, offset: int) -> ConsumerRecord[bytes, bytes]:
+    """A record without a value."""
+    return consumed(Record("feedback-submitted", key, None), offset=offset)
+
+
+def forgetting(
+    done: list[str], gone: list[str], publisher: RememberingPublisher, faults: list[Exception]
+) -> BatchConsumer[FeedbackSubmitted]:
+    """One that notes what it is told, and trips over each fault once, or over the key `bad` always."""
+
+    async def effect(deliveries: Sequence[Delivery[FeedbackSubmitted]]) -> None:
+        done.extend(str(delivery.event.feedback_id) for delivery in deliveries)
+
+    async def removal(keys: Sequence[str]) -> None:
+        if faults:
+            raise faults.pop()
+        if "bad" in keys:
+            raise ValueError(SECRET)
+        gone.extend(keys)
+
+    return BatchConsumer(
+        service="analysis",
+        topic=FEEDBACK_SUBMITTED,
+        effect=effect,
+        publisher=publisher,
+        settings=QUICK,
+        removal=removal,
+    )
+
+
+async def test_a_record_without_a_value_removes_its_key_unless_a_later_one_brings_it_back() -> None:
+    done: list[str] = []
+    gone: list[str] = []
+    publisher = RememberingPublisher()
+    first, second = batch(2)
+    back = (first.key or b"").decode()
+    later = [keyed(first.key or b"", 2), keyed(second.key or b"", 3), batch(1)[0]]
+    await forgetting(done, gone, publisher, []).handle([first, second, *later])
+    assert done == [back, (second.key or b"").decode(), back]
+    assert gone == [(second.key or b"").decode()]
+    assert publisher.sent == []
+
+
+async def test_a_removal_that_fails_for_good_is_dead_lettered_alone() -> None:
+    gone: list[str] = []
+    publisher = RememberingPublisher()
+    records = [keyed(key, offset) for offset, key in enumerate([b"a", b"bad", b"c"])]
+    await forgetting([], gone, publisher, []).handle(records)
+    assert gone == ["a", "c"]
+    (letter,) = publisher.on("analysis-dlq")
+    assert letter.key == b"bad"
+    assert dict(letter.headers)["heed-dlq-reason"] == b"removal_failed:ValueError"
+
+
+async def test_a_removal_is_tried_again_while_the_database_is_away() -> None:
+    gone: list[str] = []
+    await forgetting([], gone, RememberingPublisher(), [TransientFault("away"), TransientFault("away")]).handle(
+        [keyed(b"a", 0)]
+    )
+    assert gone == ["a"]
