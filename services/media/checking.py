@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
     from services.media.sandbox import Decoder
     from services.media.settings import MediaSettings
+    from services.media.signatures import Declared
     from shared.media import MediaUploaded, UploadedFile
-    from shared.objects import ObjectStore
+    from shared.objects import Downloaded, ObjectStore
 
 log = logging.getLogger(__name__)
 
@@ -92,11 +93,33 @@ class Checker:
         """
         with self._folder() as folder:
             task = await self._fetched(event, folder)
-            finding = await self._decoder.find(task, max(file.size for file in event.files) + SPARE)
-            if finding.sound and (said := await self._heard(folder / "out" / SOUND)):
-                finding = finding.model_copy(update={"transcript": said, "words_from": "speech"})
+            finding = await self._found(task, max(file.size for file in event.files))
             files = await self._stored(event, finding, folder / "out")
         return Checked(_submitted(event, finding), files, finding.words_from)
+
+    async def read_again(self, event: MediaUploaded, files: tuple[CleanFile, ...]) -> Checked:
+        """What `check` found before, from the clean files that it stored.
+
+        Raises:
+            Refused: they are not there any more.
+            TransientFault: see `check`.
+        """
+        with self._folder() as folder:
+            given: dict[str, object] = {}
+            for file in files:
+                if file.role != "poster":
+                    path = folder / file.role
+                    await self._download(file.object_key, path, file.size)
+                    purpose = event.kind if file.role == "recording" else "captions"
+                    given |= _given(file.role, path, declared(file.content_type, purpose))
+            finding = await self._found(self._task(event, given, folder), max(file.size for file in files))
+        return Checked(_submitted(event, finding), files, finding.words_from)
+
+    async def _found(self, task: Task, largest: int) -> Finding:
+        finding = await self._decoder.find(task, largest + SPARE)
+        if finding.sound and (said := await self._heard(Path(task.folder) / SOUND)):
+            return finding.model_copy(update={"transcript": said, "words_from": "speech"})
+        return finding
 
     def tidy(self) -> None:
         """Remove folders of checks that were killed: longer ago than any takes, so never another member's."""
@@ -126,7 +149,10 @@ class Checker:
             wanted = declared(file.content_type, purpose)
             path = folder / file.role
             await self._fetch(event, file, path)
-            given |= {file.role: str(path), "format" if file.role == "recording" else "captions_format": wanted.format}
+            given |= _given(file.role, path, wanted)
+        return self._task(event, given, folder)
+
+    def _task(self, event: MediaUploaded, given: dict[str, object], folder: Path) -> Task:
         if "recording" not in given:
             raise Refused(Reason.FILE_MISSING)
         return Task.model_validate(
@@ -149,16 +175,19 @@ class Checker:
         """
         if file.object_key != f"{quarantine(event.media_id)}{file.role}":
             raise Refused(Reason.FILE_MISSING)
-        try:
-            got = await self._bucket.download(file.object_key, path, most=file.size)
-        except ObjectMissing:
-            raise Refused(Reason.FILE_MISSING) from None
+        got = await self._download(file.object_key, path, file.size)
         if got.size == 0:
             raise Refused(Reason.EMPTY_FILE)
         if got.size != file.size:
             raise Refused(Reason.WRONG_SIZE)
         if got.sha256 != file.sha256:
             raise Refused(Reason.WRONG_CHECKSUM)
+
+    async def _download(self, key: str, path: Path, most: int) -> Downloaded:
+        try:
+            return await self._bucket.download(key, path, most=most)
+        except ObjectMissing:
+            raise Refused(Reason.FILE_MISSING) from None
 
     async def _heard(self, samples: Path) -> tuple[Said, ...]:
         """What the operator's model makes of the sound; nothing where it fails: the voice counts all the same."""
@@ -189,6 +218,11 @@ class Checker:
                 CleanFile.model_validate({"role": role, "object_key": key, "content_type": content_type, "size": size})
             )
         return tuple(files)
+
+
+def _given(role: str, path: Path, is_: Declared) -> dict[str, object]:
+    """A file's part of a task."""
+    return {role: str(path), "format" if role == "recording" else "captions_format": is_.format}
 
 
 def _size(path: Path) -> int:

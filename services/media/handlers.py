@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from services.media.checking import Checked, Checker
-    from services.media.store import MediaStore
+    from services.media.store import Known, MediaStore
     from shared.consumer import Delivery
     from shared.events import FeedbackSubmitted, FeedbackWithdrawn
     from shared.media import MediaUploaded
     from shared.objects import ObjectStore
-    from shared.publisher import Publisher
+    from shared.publisher import Publisher, Record
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +121,7 @@ class MediaHandler:
             return  # of an older upload; what is in quarantine now is not its
         state = known.state if event.feedback.version == known.version else None
         if state in {"accepted", "rejected", "erased"}:
+            await self._tell_again(event, known, traceparent)
             await self._clear(event, again=True)
         elif state == "refused":
             await self.reject(event, Reason.REFUSED, traceparent)
@@ -129,6 +130,23 @@ class MediaHandler:
                 await self._decided(event, self._checked(event, "held", reason), None, traceparent)
         else:
             await self._check(event, traceparent)
+
+    async def _tell_again(self, event: MediaUploaded, known: Known, traceparent: str | None) -> None:
+        """Say what was decided once more: to readers that had it, it is no news, and a broker may have lost it.
+
+        The trial stack's does whenever it stops. What was said stands nowhere but in the clean files.
+        """
+        assert known.state in {"accepted", "rejected", "erased"}
+        checked = self._checked(event, known.state, known.reason)
+        feedback = event.feedback if known.state == "rejected" and event.feedback.text.strip() else None
+        if known.state == "accepted":
+            try:
+                found = await self._checker.read_again(event, known.files)
+            except Refused:
+                return  # erased while we looked
+            feedback = found.feedback
+            checked = checked.model_copy(update={"transcript": found.words_from, "files": found.files})
+        await self._publisher.send(_records(checked, feedback, traceparent))
 
     async def _check(self, event: MediaUploaded, traceparent: str | None) -> None:
         begun = time.monotonic()
@@ -155,9 +173,7 @@ class MediaHandler:
         traceparent: str | None,
     ) -> bool:
         """Whether it could be; where the feedback was withdrawn in the meantime, all of it is erased instead."""
-        records = [record(MEDIA_CHECKED, checked, SERVICE, traceparent)]
-        if feedback is not None:
-            records.insert(0, record(FEEDBACK_SUBMITTED, feedback, SERVICE, traceparent))
+        records = _records(checked, feedback, traceparent)
         expires_at = event.feedback.received_at + timedelta(days=event.retention_days)
         if await self._store.decide(event, checked, lambda: self._publisher.send(records), expires_at):
             _count(checked)
@@ -181,6 +197,14 @@ class MediaHandler:
                 "checked_at": self._now(),
             }
         )
+
+
+def _records(checked: MediaChecked, feedback: FeedbackSubmitted | None, traceparent: str | None) -> list[Record]:
+    """A decision's events, what was said first: should the second be refused, the voice is heard."""
+    records = [record(MEDIA_CHECKED, checked, SERVICE, traceparent)]
+    if feedback is not None:
+        records.insert(0, record(FEEDBACK_SUBMITTED, feedback, SERVICE, traceparent))
+    return records
 
 
 def _media(event: MediaUploaded) -> Media:

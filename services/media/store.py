@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import text
 
+from services.media.reasons import Reason
 from shared.database import transient_faults_told
-from shared.media import MediaChecked, MediaUploaded
+from shared.media import CleanFile, MediaChecked, MediaUploaded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from services.media.reasons import Reason
     from shared.media import MediaConsent
 
 State = Literal["held", "released", "refused", "accepted", "rejected", "erased"]
@@ -30,7 +30,7 @@ State = Literal["held", "released", "refused", "accepted", "rejected", "erased"]
 
 _KNOWN = text(
     "SELECT EXISTS (SELECT FROM withdrawn WHERE feedback_id = :feedback_id) AS withdrawn, "
-    "state, version FROM (VALUES (1)) AS always LEFT JOIN media ON media_id = :media_id"
+    "state, version, reason, files FROM (VALUES (1)) AS always LEFT JOIN media ON media_id = :media_id"
 )
 
 # Whoever decides about feedback's media, or withdraws it, does so alone: none can pass the other between look and deed.
@@ -98,11 +98,15 @@ class Known:
         withdrawn: whether their feedback is; then nothing else counts.
         state: of their newest version that was decided about; None where none was.
         version: of the feedback, 0 where none was.
+        reason: of the decision.
+        files: that were stored.
     """
 
     withdrawn: bool
     state: State | None
     version: int
+    reason: Reason | None = None
+    files: tuple[CleanFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,9 @@ class MediaStore:
         given = {"media_id": event.media_id, "feedback_id": event.feedback.feedback_id}
         async with transient_faults_told(), self._database.connect() as connection:
             row = (await connection.execute(_KNOWN, given)).one()
-        return Known(row.withdrawn, row.state, row.version or 0)
+        reason = Reason(row.reason) if row.reason else None
+        files = tuple(CleanFile.model_validate(file) for file in row.files or ())
+        return Known(row.withdrawn, row.state, row.version or 0, reason, files)
 
     async def decide(
         self, event: MediaUploaded, checked: MediaChecked, publish: Callable[[], Awaitable[None]], expires_at: datetime

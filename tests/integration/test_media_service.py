@@ -151,13 +151,22 @@ async def test_nobody_decides_twice(media: Media) -> None:
     assert await media.store.resolve(event.media_id, ALL_AGREED, "Safeguarding lead", later(1), refused=True) is None
 
 
-async def test_a_replay_changes_nothing_but_deletes_what_a_crash_left_behind(media: Media) -> None:
-    event = await media.check(clips.sound(), "audio/mpeg")
-    before = list(media.sent.events)
-    await media.put(event.files[0].object_key, b"again", "audio/mpeg")
+@pytest.mark.parametrize(
+    ("make", "given"),
+    [(clips.mp4, {}), (clips.mp4, {"captions": VTT}), (lambda: b"no film", {"written": "We waited for hours."})],
+    ids=["subtitles", "captions", "rejected"],
+)
+async def test_a_replay_says_the_same_again_and_deletes_what_a_crash_left_behind(
+    media: Media, make: Any, given: dict[str, Any]
+) -> None:
+    event = await media.check(make(), **given)
+    (checked,), (feedback,) = media.checked(event), media.submitted(event)
+    await media.put(event.files[0].object_key, b"again", "video/mp4")
     await media.take(event)
-    assert media.sent.events == before
+    assert media.checked(event) == [checked, checked]
+    assert media.submitted(event) == [feedback, feedback]
     assert await media.left(event, "quarantine") == []
+    assert len(await media.left(event, "clean")) == len(checked.files)
 
 
 class Crash(Exception):  # noqa: N818 - it is none
@@ -208,7 +217,7 @@ async def test_a_crash_before_originals_are_deleted_leaves_none(media: Media, mo
     assert len(await media.left(event, "quarantine")) == 1
     await media.take(event)
     assert await media.left(event, "quarantine") == []
-    assert len(media.submitted(event)) == 1
+    assert media.submitted(event)[0] == media.submitted(event)[1]
     assert ("deleted originals", 1) in await media.audit(event)
 
 
