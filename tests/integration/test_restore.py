@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,11 @@ from services.gateway.integrations import add_integration
 from shared.database import engine, migrate
 from tests.doubles import NOON
 from tests.integration.conftest import REAL
+from tests.integration.delivery_stage import TEAM as PORTAL_TEAM
+from tests.integration.delivery_stage import running_deliveries
 from tests.integration.learning_database import counters, recount
 from tests.integration.test_learning_publishing import TOPIC, Desk, month
+from tests.unit.subscription_samples import page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -197,6 +201,29 @@ async def test_with_new_topics_every_page_goes_out_again_under_the_same_revision
     await desk.publishing.settle()
     assert [page.revision for page in desk.published(TOPIC)] == [1]
     await learning.dispose()
+
+
+async def test_the_portals_pages_come_back_from_their_topic_and_nothing_is_delivered_twice(
+    urls: dict[str, str], shell: Shell
+) -> None:
+    async with running_deliveries(urls["portal"]) as portal:
+        await portal.subscribe("https://board.example.org/heed")
+        await portal.publish(page(PORTAL_TEAM))
+        pages = "SELECT team_id, period, revision, payload::text FROM page"
+        before, told = await portal.rows(pages), await portal.states()
+
+        for program, rest in COMMAND.findall(section("Rebuild the portal's pages")):
+            shell.run(program, rest)
+
+        assert await portal.rows(pages) == []
+        now = datetime.now(UTC)
+        assert await portal.store.claim(now, now, 10) == []
+        await portal.publish(page(PORTAL_TEAM))
+        assert await portal.rows(pages) == before != []
+        assert await portal.states() == told
+        later = now + timedelta(hours=1)
+        (claim,) = await portal.store.claim(later, later, 10)
+        assert [due.summary for due in claim.deliveries] == [page(PORTAL_TEAM)]
 
 
 def test_every_statement_of_the_page_is_one_that_these_tables_take(urls: dict[str, str], shell: Shell) -> None:
