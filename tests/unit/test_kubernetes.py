@@ -12,6 +12,7 @@ import yaml
 
 from services.learning.catalogue import read
 from shared.errors import UsageError
+from shared.media import MOST_BYTES
 from shared.placeholder import PLACEHOLDER
 from shared.settings import load
 from shared.topics import TOPICS
@@ -137,6 +138,13 @@ def test_what_runs_is_not_root_and_can_write_nowhere_but_tmp(name: str) -> None:
         assert volume.keys() - {"name"} <= {"configMap", "emptyDir"}
         assert "sizeLimit" in volume.get("emptyDir", {"sizeLimit": None})
     assert {mount["name"] for mount in only["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+
+
+def test_a_film_has_room_on_a_disk_while_it_is_checked() -> None:
+    (scratch,) = (volume["emptyDir"] for volume in workloads()["media"]["spec"]["volumes"] if volume["name"] == "tmp")
+    assert scratch.keys() == {"sizeLimit"}, "not in memory"
+    assert int(scratch["sizeLimit"].removesuffix("Gi")) * 1024**3 > 2 * MOST_BYTES
+    assert container("media")["resources"]["requests"]["ephemeral-storage"] == scratch["sizeLimit"]
 
 
 def test_the_namespace_refuses_what_is_not_so() -> None:
