@@ -6,16 +6,27 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
 
+from deploy.dead_letters import DeadLetterTopics
+from services.portal.app import running
+from services.portal.settings import PortalSettings
+from shared.database import engine
+from shared.publisher import Record, record
+from shared.service import at_work
 from shared.topics import LEARNING_SUMMARIES, TOPICS
 from tests.doubles import consumed, raw
-from tests.integration.portal_stage import Stage, running_portal
-from tests.unit.portal_examples import MAY, OTHER, TEAM, page
+from tests.integration.portal_stage import ADDRESS, Stage, running_portal
+from tests.unit.portal_examples import CATALOGUE, MAY, OTHER, TEAM, page
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from shared.publisher import KafkaPublisher
+    from shared.settings import ServiceSettings
     from tests.integration.conftest import DatabaseUrl
 
 pytestmark = pytest.mark.integration
@@ -93,3 +104,35 @@ async def test_a_key_that_names_no_page_is_dead_lettered(portal: Stage) -> None:
     (letter,) = portal.publisher.on("portal-dlq")
     assert dict(letter.headers)["heed-dlq-reason"] == b"removal_failed:ValueError"
     assert consumed(letter).key == b"nonsense"
+
+
+async def test_a_page_comes_and_goes_by_kafka(
+    kafka: ServiceSettings, publisher: KafkaPublisher, database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    path = tmp_path / "teams.yaml"
+    path.write_text(CATALOGUE, encoding="utf-8")
+    url = await database_url("portal")
+    settings = PortalSettings(
+        database_url=SecretStr(url), catalogue=path, portal_url=ADDRESS, **kafka.model_dump(exclude_unset=True)
+    )
+    sent = record(LEARNING_SUMMARIES, page(), "learning")
+    database = engine(url, "portal", pool_size=1)
+
+    async def is_out() -> bool:
+        async with database.connect() as connection:
+            query = text("SELECT count(*) FROM page WHERE payload IS NOT NULL")
+            return bool((await connection.execute(query)).scalar_one())
+
+    async def is_gone() -> bool:
+        return not await is_out()
+
+    try:
+        async with at_work(running, settings, publisher) as service:
+            await publisher.send([sent])
+            await until(is_out)
+            await publisher.send([Record(sent.topic, sent.key, None)])
+            await until(is_gone)
+            assert all((await service.readiness()).values())
+    finally:
+        await database.dispose()
+    assert (await DeadLetterTopics(kafka).read()).letters == []
