@@ -42,6 +42,26 @@ def test_nothing_is_allowed_but_by_a_policy_that_is_known() -> None:
                 assert rule["ports"]
 
 
+FAR_ENDS = {
+    "edge": {"ingress"},
+    "names": {"kube-system"},
+    "events": {"kafka"},
+    "data": {"postgres"},
+    "bucket": {"bucket"},
+    "telemetry": {"observability"},
+}
+
+
+@pytest.mark.parametrize("network", FAR_ENDS)
+def test_a_network_leads_to_one_namespace(network: str) -> None:
+    spec = POLICIES[network]["spec"]
+    peers = [peer for rule in spec.get("egress", []) for peer in rule["to"]]
+    peers += [peer for rule in spec.get("ingress", []) for peer in rule["from"]]
+    assert {peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] for peer in peers} == FAR_ENDS[
+        network
+    ]
+
+
 def test_every_label_of_a_network_has_its_policy() -> None:
     joined = {network for name in workloads() for network in networks(name)}
     assert joined == {"edge", "events", "data", "bucket", "telemetry", "outside"}
