@@ -16,15 +16,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from pydantic import SecretStr
 
-from deploy.create_topics import create_topics
-from deploy.sample.feedback import CATALOGUE
 from services.analysis.app import running as running_analysis
 from services.analysis.settings import AnalysisSettings
 from services.gateway.app import running as running_gateway
 from services.gateway.integrations import add_integration
 from services.gateway.settings import GatewaySettings
-from services.learning.app import running as running_learning
-from services.learning.settings import LearningSettings
 from services.media.app import running as running_media
 from services.media.settings import MediaSettings
 from shared.cloudevents import decode
@@ -49,7 +45,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-TEAM = "riverside-emergency"
 KIND = "The nurses on the ward were very kind to my mother and explained every single step to us. "
 WAITED = "Then we waited four hours in the corridor until a doctor saw us, far too long a wait. "
 STORY = [(number * 0.3, (number + 1) * 0.3, KIND if number < 14 else WAITED) for number in range(20)]
@@ -65,7 +60,7 @@ class House:
     http: httpx.AsyncClient
     bucket: ObjectStore
     settings: ServiceSettings
-    services: dict[str, Running]
+    media: Running
     seen: dict[str, list[Any]] = field(default_factory=dict)
 
     async def watch(self) -> None:
@@ -94,9 +89,8 @@ class House:
 async def house(
     stage: Stage, kafka: ServiceSettings, publisher: KafkaPublisher, database_url: DatabaseUrl
 ) -> AsyncIterator[House]:
-    await create_topics(kafka, [TEAM])
     given = kafka.model_dump(exclude_unset=True)
-    urls = {name: SecretStr(await database_url(name)) for name in ("gateway", "learning", "media")}
+    urls = {name: SecretStr(await database_url(name)) for name in ("gateway", "media")}
     held = stage.bucket
     bucket = ObjectStore(held.endpoint, held.access_key, held.secret_key, f"test-{uuid4().hex}")
     await bucket.ensure()
@@ -106,25 +100,19 @@ async def house(
         "s3_secret_key": SecretStr(held.secret_key),
         "s3_bucket": bucket.bucket,
     }
-    learning = LearningSettings(database_url=urls["learning"], catalogue=CATALOGUE, summary_quiet=0.05, **given)
     media = MediaSettings(database_url=urls["media"], **s3, **given)
     gateway = GatewaySettings(
         database_url=urls["gateway"], pseudonym_key=SecretStr("k" * 32), relay_poll=0.05, **s3, **given
     )
     async with AsyncExitStack() as stack:
-        services = {
-            "learning": await stack.enter_async_context(at_work(running_learning, learning, publisher)),
-            "analysis": await stack.enter_async_context(
-                at_work(running_analysis, AnalysisSettings(**given), publisher)
-            ),
-            "media": await stack.enter_async_context(at_work(running_media, media, publisher)),
-            "gateway": await stack.enter_async_context(at_work(running_gateway, gateway, publisher)),
-        }
+        await stack.enter_async_context(at_work(running_analysis, AnalysisSettings(**given), publisher))
+        at_media = await stack.enter_async_context(at_work(running_media, media, publisher))
+        at_gateway = await stack.enter_async_context(at_work(running_gateway, gateway, publisher))
         database = engine(urls["gateway"].get_secret_value(), "gateway", pool_size=1)
         key = await add_integration(database, "kiosk", (), datetime.now(UTC))
         await database.dispose()
-        http = await stack.enter_async_context(client_of(services["gateway"], key))
-        house = House(http, bucket, kafka, services)
+        http = await stack.enter_async_context(client_of(at_gateway, key))
+        house = House(http, bucket, kafka, at_media)
         watching = asyncio.create_task(house.watch())
         yield house
         watching.cancel()
@@ -179,14 +167,4 @@ async def test_what_is_no_film_is_told_on_the_receipt_and_the_service_lives_on(h
     await until(lambda: bool(house.seen.get(FEEDBACK_ANALYSED.name)), 60)
     (read,) = house.seen[FEEDBACK_ANALYSED.name]
     assert read.segments == ()
-    assert all((await house.services["media"].readiness()).values())
-
-
-async def test_a_film_of_somebody_who_was_not_asked_waits_for_a_person(house: House) -> None:
-    consent = {"quote": True, "bystanders": "unresolved", "staff": "agreed"}
-    ticket = await sent(house, clips.mp4(), consent=consent)
-    await house.stands_at(ticket, "held")
-    assert (await house.state(ticket))["reason"] == "consent_unresolved"
-    assert len(await house.bucket.versions(f"quarantine/{ticket['media_id']}/")) == 1
-    assert house.services["media"].warnings is not None
-    assert await house.services["media"].warnings() == ["1 media wait for a person; see `heed media held`"]
+    assert all((await house.media.readiness()).values())
