@@ -127,11 +127,12 @@ async def complete_recording(
         if wrong := await _wrong_files(recordings.bucket, upload):
             telemetry.count(Metric.UPLOADS, 1, {"outcome": "not uploaded"})
             raise problems.not_uploaded(wrong)
-        uploaded_at = await recordings.store.complete(upload, gateway.clock(), traceparent)
-        if uploaded_at is not None:  # else it was declared anew, expired or withdrawn while the bucket was asked
+        now = gateway.clock()
+        if await recordings.store.complete(upload, now, traceparent):
             telemetry.count(Metric.UPLOADS, 1, {"outcome": "completed"})
             gateway.wake()
-            return Completed(identity, upload.receipt, uploaded_at)
+            return Completed(identity, upload.receipt, now)
+        # It was completed, declared anew, forgotten or withdrawn while the bucket was asked.
 
 
 async def _wrong_files(bucket: ObjectStore, upload: Upload) -> list[tuple[str, str]]:

@@ -85,7 +85,7 @@ CHECKED = text(
          ORDER BY m.media_id FOR NO KEY UPDATE OF m
     )
     UPDATE media m SET state = g.state, reason = g.reason, checked_at = g.moment
-      FROM given g JOIN locked USING (media_id) WHERE m.media_id = g.media_id AND m.state <> 'erased'
+      FROM given g JOIN locked USING (media_id) WHERE m.media_id = g.media_id
     """
 )
 
@@ -233,11 +233,11 @@ class UploadStore:
             row["uploaded_at"],
         )
 
-    async def complete(self, upload: Upload, now: datetime, traceparent: str | None = None) -> datetime | None:
+    async def complete(self, upload: Upload, now: datetime, traceparent: str | None = None) -> bool:
         """Queue the event that its files are there and change its state: one transaction, once.
 
         Returns:
-            When it was completed, now or before; None where it is not what `upload` says any more: look again.
+            Whether it is done; no where the recording is not what `upload` says any more: look again.
         """
         assert upload.event is not None
         event = upload.event.model_copy(update={"uploaded_at": now})
@@ -251,14 +251,11 @@ class UploadStore:
         async with transient_faults_told(), self._database.begin() as connection:
             await _execute(connection, LOCK, values)
             row = (await _execute(connection, LOOK, values)).mappings().one()
-            if row["uploaded_at"] is not None and row["withdrawn_at"] is None:
-                uploaded_at: datetime = row["uploaded_at"]
-                return uploaded_at
             if row["declared"] is None or row["content_hash"] != upload.content_hash:
-                return None
+                return False
             for statement in COMPLETE:
                 await _execute(connection, statement, values)
-        return now
+        return True
 
     async def mark_checked(self, events: Sequence[MediaChecked]) -> None:
         """Remember what the media service says; recordings that are not known here are passed over."""

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from services.gateway.app import running
-from services.gateway.upload_store import UploadStore
+from services.gateway.recording import Limits, read_recording
+from services.gateway.upload_store import LOCK, Closed, UploadStore
+from services.gateway.uploads import PreparedUpload, prepare_upload
 from shared.errors import TransientFault
 from shared.media import MediaChecked
 from shared.publisher import record, running_publisher
 from shared.service import at_work
 from shared.topics import FEEDBACK_WITHDRAWN, MEDIA_CHECKED, MEDIA_UPLOADED
 from tests.doubles import RememberingPublisher
-from tests.integration.gateway_stage import NOW, database, gateway_url, rows, until
+from tests.integration.gateway_stage import KEY, NOW, SURVEY, database, gateway_url, rows, until
 from tests.integration.line import line_to_http
 from tests.integration.upload_stage import (
     CLIP,
@@ -52,8 +56,15 @@ __all__ = ["bucket", "database", "gateway_url", "given", "http", "key", "publish
 
 pytestmark = pytest.mark.integration
 
+BLOCKED = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND usename = current_user"
 AUDIT = "SELECT action, number FROM audit ORDER BY id"
+LIMITS = Limits(10**6, (30,))
 WAITING = f"SELECT count(*) FROM outbox WHERE topic = '{MEDIA_UPLOADED.name}'"  # noqa: S608 - our own name
+
+
+def prepared(now: datetime = NOW, **changes: Any) -> PreparedUpload:
+    body = json.dumps(declaration(**changes)).encode()
+    return prepare_upload(read_recording(body, now, LIMITS), SURVEY, KEY, LIMITS, now)
 
 
 def later(hours: float = 0) -> datetime:
@@ -199,6 +210,63 @@ async def test_what_an_old_form_brings_later_is_found_by_the_second_look(
     await upload(ticket["upload"]["recording"], CLIP)
     await swept(database, given, later(26))
     assert await bucket.versions("") != [], "twice, not for ever"
+
+
+async def test_a_withdrawn_recording_is_looked_for_again_when_its_form_is_long_over(
+    http: httpx.AsyncClient, bucket: ObjectStore, database: AsyncEngine, given: GatewaySettings
+) -> None:
+    ticket = await uploaded(http)
+    await withdrawn(http, ticket)
+    await swept(database, given, later())
+    assert await upload(ticket["upload"]["recording"], CLIP) == 201
+    await swept(database, given, later(25))
+    assert await bucket.versions("") == []
+
+
+async def test_what_was_forgotten_once_is_looked_for_anew_after_it_was_declared_again(
+    http: httpx.AsyncClient, bucket: ObjectStore, database: AsyncEngine, given: GatewaySettings
+) -> None:
+    await uploaded(http)
+    await swept(database, given, later(25))
+    ticket = await uploaded(http)
+    await withdrawn(http, ticket)
+    await swept(database, given, later())
+    assert await bucket.versions("") == []
+
+
+async def test_declaring_again_begins_its_time_anew(database: AsyncEngine) -> None:
+    store = UploadStore(database)
+    first, again = prepared(NOW), prepared(NOW + timedelta(hours=20))
+    await store.declare("survey", first, NOW, NOW)
+    await store.declare("survey", again, NOW, NOW + timedelta(hours=20))
+    assert await store.expire(NOW + timedelta(hours=10), NOW) == 0
+    assert await store.expire(NOW + timedelta(hours=21), NOW) == 1
+
+
+async def test_what_was_declared_anew_while_the_bucket_was_asked_is_not_completed(database: AsyncEngine) -> None:
+    store = UploadStore(database)
+    await store.declare("survey", prepared(), NOW, NOW)
+    looked_at = await store.find("survey", prepared().media_id)
+    assert looked_at is not None
+    await store.declare("survey", prepared(rating=1), NOW, NOW)
+    assert not await store.complete(looked_at, NOW)
+    assert await rows(database, WAITING) == [(0,)]
+
+
+async def test_declaring_anew_waits_for_a_completion_that_has_begun(database: AsyncEngine) -> None:
+    store = UploadStore(database)
+    await store.declare("survey", prepared(), NOW, NOW)
+    async with database.connect() as completion:
+        await completion.execute(LOCK, {"id": prepared().feedback_id})
+        await completion.execute(text("UPDATE media SET state = 'uploaded', declared = NULL"))
+        again = asyncio.create_task(store.declare("survey", prepared(rating=1), NOW, NOW))
+
+        async def it_waits_or_is_done() -> bool:
+            return again.done() or await rows(database, BLOCKED) != [(0,)]
+
+        await until(it_waits_or_is_done)
+        await completion.commit()
+    assert await again is Closed.UPLOADED
 
 
 async def test_what_is_held_or_not_checked_yet_is_left_alone(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -83,6 +84,7 @@ async def test_a_film_and_its_captions_are_handed_on_when_they_are_there(
     assert event.files[0].object_key == f"quarantine/{event.media_id}/recording"
     assert event.files[0].sha256 == body["media"]["sha256"]
     assert (event.consent.bystanders, event.consent.staff, event.consent.poster) == ("nobody", "agreed", False)
+    assert event.uploaded_at == datetime.fromisoformat(done.json()["uploaded_at"])
     assert event.retention_days == 30, "none was chosen: the shortest"
     assert event.feedback.text == "My mum says thanks."
     assert event.feedback.version == 1
@@ -103,6 +105,17 @@ async def test_completing_again_is_answered_the_same_and_makes_one_event(
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.text for answer in answers}) == 1
     assert await rows(database, "SELECT count(*) FROM outbox") == [(1,)]
+
+
+async def test_completing_wakes_the_relay(
+    gateway_url: str, stage: Stage, publisher: RememberingPublisher, key: str
+) -> None:
+    patient = with_bucket(gateway_url, stage, relay_poll=600)
+    await made_bucket(patient)
+    async with gateway_of(patient, publisher, key) as http:
+        ticket = await uploaded(http)
+        await completed(http, ticket)
+        await until(lambda: len(publisher.on(MEDIA_UPLOADED.name)) == 1)
 
 
 async def test_declaring_again_gives_the_same_recording_and_fresh_forms(http: httpx.AsyncClient) -> None:
