@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from services.portal.people import Person
 
-_NOTE = text("INSERT INTO audit (at, subject, action, object) VALUES (:now, :subject, :action, :object)")
+_NOTE = text(
+    "INSERT INTO audit (at, subject, action, object) SELECT CAST(:now AS timestamptz), CAST(:subject AS text), "
+    "CAST(:action AS text), object FROM unnest(CAST(:objects AS text[])) AS object"
+)
 _FORGET = text("DELETE FROM audit WHERE at < :before")
 
 
@@ -23,10 +26,17 @@ async def note(connection: AsyncConnection, person: Person, action: str, what: s
     """Write one row within the transaction of the deed: neither is there without the other.
 
     Args:
-        action: such as `viewed page`.
+        action: such as `viewed`.
         what: an id, never words.
     """
-    given = {"now": now, "subject": person.subject, "action": action, "object": what}
+    await note_each(connection, person, action, [what], now)
+
+
+async def note_each(
+    connection: AsyncConnection, person: Person, action: str, objects: list[str], now: datetime
+) -> None:
+    """The same of several things at once."""
+    given = {"now": now, "subject": person.subject, "action": action, "objects": objects}
     await connection.execute(_NOTE, given)
 
 

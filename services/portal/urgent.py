@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from services.portal.audit import note
+from services.portal.audit import note, note_each
 from services.portal.directory import STEWARD
 from services.portal.outbox import queue
 from shared.database import transient_faults_told
@@ -165,8 +165,8 @@ class UrgentStore:
     async def _looked_at(self, statement: Any, person: Person, now: datetime) -> list[UrgentItem]:
         async with transient_faults_told(), self._database.begin() as connection:
             rows = (await connection.execute(statement, {**_roles(person), "limit": TAKEN_SHOWN})).all()
-            for row in rows:
-                await note(connection, person, "viewed", f"urgent {row.feedback_id} version {row.version}", now)
+            looked_at = [f"urgent {row.feedback_id} version {row.version}" for row in rows]
+            await note_each(connection, person, "viewed", looked_at, now)
         return [_item(row) for row in rows]
 
 
