@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 
 if TYPE_CHECKING:
@@ -23,14 +24,14 @@ class Assets:
     """All files of the folder, read once: `paths` has the address of each by its name."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        self._served: dict[str, tuple[bytes, str]] = {}
+        self._served: dict[str, tuple[bytes, bytes, str]] = {}
         self.paths: Mapping[str, str] = {}
         paths = {}
         for file in sorted(folder.iterdir()):
             if file.suffix in TYPES:
                 content = file.read_bytes()
                 name = f"{file.stem}.{hashlib.sha256(content).hexdigest()[:16]}{file.suffix}"
-                self._served[name] = (content, TYPES[file.suffix])
+                self._served[name] = (content, gzip.compress(content, mtime=0), TYPES[file.suffix])
                 paths[file.name] = f"/assets/{name}"
         self.paths = paths
 
@@ -39,12 +40,15 @@ class Assets:
         routes = APIRouter()
 
         @routes.get("/assets/{name}")
-        async def asset(name: str) -> Response:
-            """One file."""
+        async def asset(request: Request, name: str) -> Response:
+            """One file, compressed where the browser takes that: it is the same for everybody, and holds no secret."""
             found = self._served.get(name)
             if found is None:
                 raise HTTPException(404)
-            content, media_type = found
-            return Response(content, media_type=media_type, headers={"Cache-Control": FOR_EVER})
+            content, compressed, media_type = found
+            headers = {"Cache-Control": FOR_EVER, "Vary": "Accept-Encoding"}
+            if "gzip" in request.headers.get("accept-encoding", ""):
+                return Response(compressed, media_type=media_type, headers={**headers, "Content-Encoding": "gzip"})
+            return Response(content, media_type=media_type, headers=headers)
 
         return routes
