@@ -19,6 +19,7 @@ from services.learning.pages import PageStore
 from services.learning.settings import LearningSettings
 from services.learning.store import ReadingStore
 from services.learning.urgent import UrgentStore
+from services.media.store import MediaStore
 from shared.database import engine, transient_faults_told
 from shared.errors import HeedError
 from shared.objects import ObjectStore
@@ -68,6 +69,7 @@ async def diagnose(installation: Installation, environment: Mapping[str, str] = 
         ("urgent feedback", lambda: _urgent(installation, environment)),
         ("unrouted feedback", lambda: _unrouted(installation)),
         ("held summaries", lambda: _held(installation)),
+        ("held recordings", lambda: _held_media(installation)),
         ("catalogue", lambda: _catalogue(installation)),
     ]
     if environment.get(BUCKET_VARIABLES[0]):
@@ -173,6 +175,13 @@ async def _held(installation: Installation) -> list[Finding]:
         return [Finding("held summaries", True, "none")]
     told = f"{len(held)} break a rule and are kept back; see `heed summaries --held`"
     return [Finding("held summaries", False, told)]
+
+
+async def _held_media(installation: Installation) -> list[Finding]:
+    held = await _asked(installation, "media", lambda database: MediaStore(database).held())
+    if not held:
+        return [Finding("held recordings", True, "none waits for a person")]
+    return [Finding("held recordings", False, f"{len(held)} wait for a person to decide; see `heed media held`")]
 
 
 async def _catalogue(installation: Installation) -> list[Finding]:

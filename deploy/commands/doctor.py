@@ -25,8 +25,8 @@ def command(as_json: bool, data_dir: Path | None) -> None:
     """Check an installation and say what to do about each problem.
 
     Looks at the broker, its topics, dead letters, the gateway, the databases, urgent feedback that nobody has taken on,
-    feedback that no team gets, summaries that are held back, the catalogue and, where HEED_S3_ENDPOINT is set, the
-    bucket. Exit code 1 if there is a problem.
+    feedback that no team gets, summaries that are held back, recordings that wait for a person, the catalogue and,
+    where HEED_S3_ENDPOINT is set, the bucket. Exit code 1 if there is a problem.
     """
     if asyncio.run(_problems(find_installation(data_dir), as_json=as_json)):
         click.get_current_context().exit(1)

@@ -73,6 +73,7 @@ def test_a_person_decides_by_the_command_line(tmp_path: Path) -> None:
         second = handed_in(stack, source_id="2", consent=unresolved)
         wait_until(lambda: {row["media_id"] for row in held(tmp_path)} == {first["media_id"], second["media_id"]})
         assert held(tmp_path)[0]["reason"] == "consent_unresolved"
+        assert "2 wait for a person to decide; see `heed media held`" in heed(tmp_path, "doctor").stdout
 
         nothing_said = heed(tmp_path, "media", "resolve", first["media_id"], "--role", "Ward manager")
         assert nothing_said.returncode == 2
