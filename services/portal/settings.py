@@ -25,7 +25,7 @@ class PortalSettings(SubscriptionSettings):
     )
     portal_session_hours: float = Field(10, gt=0, le=168, description="Hours after which a person signs in again.")
     portal_sign_ins: int = Field(
-        20, ge=1, description="Tries to sign in that one address has in five minutes, at each member."
+        300, ge=1, description="Tries to sign in that one address has in five minutes, at each member."
     )
     portal_oidc_issuer: str | None = Field(
         None, pattern=r"^https?://\S+$", description="Issuer that people sign in with by OpenID Connect; none: no OIDC."

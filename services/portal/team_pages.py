@@ -76,5 +76,7 @@ async def team_page(request: Request, team_id: OwnTeam, period: str, person: Sig
 async def visible_teams(portal: Portal, person: Person) -> list[str]:
     """Ids of the teams that this person may see: those of the catalogue in its order, then others with pages."""
     known = [team.id for team in portal.directory.current.teams]
-    others = (await portal.pages.teams() | set(person.teams)) - {*known, UNROUTED}
+    # Only a steward sees teams that have left the catalogue; everybody else's are named by their membership.
+    beside = await portal.pages.teams() if person.is_steward else person.teams
+    others = beside - {*known, UNROUTED}
     return person.visible([*known, *sorted(others), UNROUTED])
