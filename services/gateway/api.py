@@ -14,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from services.gateway import handlers, openapi, upload_handlers
+from services.gateway import handlers, notifications, openapi, upload_handlers
 from services.gateway.batch import MEDIA_TYPES, submit_batch
 from services.gateway.handlers import Gateway
 from services.gateway.integrations import Integration
@@ -135,6 +135,19 @@ async def complete(request: Request, media_id: str, caller: Caller) -> Response:
     return JSONResponse(answer.model_dump(mode="json"), 202, headers)
 
 
+async def notify(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
+) -> Response:
+    """Take the bucket's word that files were uploaded as a reason to look."""
+    gateway = _gateway(request)
+    notifications.check_sender(gateway, credentials.credentials if credentials else None)
+    handlers.check_length(request.headers, notifications.LARGEST)
+    body = await handlers.read_body(request.stream(), notifications.LARGEST)
+    with _traced(request) as traceparent:
+        complete = await notifications.on_notification(gateway, body, traceparent)
+    return JSONResponse({"complete": complete}, headers=NO_STORE)
+
+
 async def live() -> Response:
     """The process answers."""
     return JSONResponse({"status": "ok"}, headers=NO_STORE)
@@ -225,6 +238,8 @@ def _add_routes(app: FastAPI) -> None:
         status_code=202,
         responses={202: {"model": openapi.CompletedAnswer}, **refusals(401, 404, 409, 501, 503)},
     )
+    # For the bucket and nobody else, so it does not stand in the interface that senders read.
+    app.add_api_route("/v1/media/notifications", notify, methods=["POST"], include_in_schema=False)
     app.add_api_route("/health/live", live, methods=["GET"])
     ready_answers: dict[int | str, dict[str, Any]] = {code: {"model": openapi.ReadyAnswer} for code in (200, 503)}
     app.add_api_route("/health/ready", ready, methods=["GET"], responses=ready_answers)

@@ -64,6 +64,9 @@ class GatewaySettings(ServiceSettings):
     media_upload_deadline: Seconds = Field(
         86_400.0, description="Seconds after which a recording that was declared and never completed is forgotten."
     )
+    media_notification_token: Secret | None = Field(
+        None, description="Bearer token with which the bucket may tell of uploads itself; none: it may not."
+    )
     media_sweep_interval: Seconds = Field(300.0, description="Seconds between looks for uploads to remove.")
 
     @model_validator(mode="after")

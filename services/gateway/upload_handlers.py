@@ -112,11 +112,26 @@ async def complete_recording(
             or came too late, or it was withdrawn.
         TransientFault: the database or the bucket is away; nothing was written.
     """
-    recordings = _recordings(gateway)
     identity = _uuid(media)
+    if identity is None:
+        _recordings(gateway)
+        raise problems.no_such_media()
+    return await complete_declared(gateway, identity, integration.id, traceparent)
+
+
+async def complete_declared(
+    gateway: Gateway, identity: UUID, integration: str | None, traceparent: str | None
+) -> Completed:
+    """The same by the recording's id, for the integration that declared it, or for the bucket itself (None).
+
+    Raises:
+        Problem: as above.
+        TransientFault: the database or the bucket is away; nothing was written.
+    """
+    recordings = _recordings(gateway)
     while True:
-        upload = await recordings.store.find(integration.id, identity) if identity else None
-        if identity is None or upload is None:
+        upload = await recordings.store.find(integration, identity)
+        if upload is None:
             raise problems.no_such_media()
         if upload.withdrawn:
             raise problems.withdrawn()

@@ -60,7 +60,7 @@ FOUND = text(
     SELECT m.feedback_id, m.state, m.declared::text AS declared, m.uploaded_at, f.receipt, f.content_hash,
            f.withdrawn_at
       FROM media m JOIN feedback f USING (feedback_id)
-     WHERE m.media_id = :media AND f.integration_id = :integration
+     WHERE m.media_id = :media AND (f.integration_id = :integration OR CAST(:integration AS text) IS NULL)
     """
 )
 
@@ -217,8 +217,8 @@ class UploadStore:
                 await _execute(connection, statement, values)
         return Declared(row["receipt"], "waiting_for_upload", is_new=entered)
 
-    async def find(self, integration: str, media: UUID) -> Upload | None:
-        """How a recording stands; None where this integration declared no such one."""
+    async def find(self, integration: str | None, media: UUID) -> Upload | None:
+        """How a recording stands; None where this integration, or where that is None any, declared no such one."""
         async with transient_faults_told(), self._database.connect() as connection:
             row = (await _execute(connection, FOUND, {"media": media, "integration": integration})).mappings().first()
         if row is None:
