@@ -45,7 +45,8 @@ class Receiver:
             status: of every answer; 0: hang up instead of answering, after the request was kept.
             refuse: what is answered with 422 where it stands in the body.
         """
-        arguments = [sys.executable, "-m", __name__, str(self.port), str(self._file), str(status), refuse]
+        # It needs the standard library only; without all else it starts in a moment.
+        arguments = [sys.executable, "-I", "-S", __file__, str(self.port), str(self._file), str(status), refuse]
         self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
