@@ -114,3 +114,23 @@ def zipped() -> bytes:
     with zipfile.ZipFile(buffer, "w") as target:
         target.writestr("run.js", "alert(1)")
     return buffer.getvalue()
+
+
+def portrait(format_: str = "mov", codec: str = "libx265", rotation: int = -90) -> bytes:
+    """A film as a phone takes it that is held upright: lying, darker on its left, and a note of how to turn it."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=format_) as target:
+        stream: Any = target.add_stream(codec, rate=10, options={"x265-params": "log-level=none"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.set_display_rotation(rotation)
+        if codec == "libx265":
+            stream.codec_context.codec_tag = "hvc1"
+        for number in range(10):
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            for plane in frame.planes:
+                line = (b"\x20" * (plane.width // 2)).ljust(plane.width, b"\xc0").ljust(plane.line_size, b"\0")
+                plane.update(line * plane.height)
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+    return buffer.getvalue()

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import av
 from av.error import FFmpegError
-from av.filter import Graph
 
+from services.media.frames import bare, jpeg, turned
 from services.media.reasons import Reason, Refused
-from services.media.recordings import jpeg
 from services.media.signatures import Format, picture_size
 
 if TYPE_CHECKING:
@@ -23,20 +22,6 @@ LONGEST_SIDE = 16_383
 """Pixels; WebP takes no more (RFC 9649)."""
 LOOKED_AT = 4 * 1024 * 1024
 """Bytes in which a picture's headers stand; profiles and previews may come before them."""
-
-_TURNS: dict[int, tuple[str, ...]] = {
-    2: ("hflip",),
-    3: ("transpose=1", "transpose=1"),
-    4: ("transpose=0", "transpose=2"),
-    5: ("transpose=0",),
-    6: ("transpose=1",),
-    7: ("transpose=3",),
-    8: ("transpose=2",),
-}
-"""How the camera was held (Exif 2.32, tag 0x0112) → what makes it upright.
-
-Without `vflip`, which hands out the same lines from the last to the first, and so no plane that could be copied.
-"""
 
 
 def saved_anew(source: Path, target: Path, format_: Format) -> None:
@@ -53,7 +38,7 @@ def saved_anew(source: Path, target: Path, format_: Format) -> None:
     if size[0] * size[1] > MOST_PIXELS or max(size) > LONGEST_SIDE:
         raise Refused(Reason.TOO_MANY_PIXELS)
     try:
-        frame = _turned(_decoded(source, format_), orientation(head))
+        frame = turned(_decoded(source, format_), orientation(head))
         target.write_bytes(_encoded(frame, format_))
     except (FFmpegError, ValueError, StopIteration):
         raise Refused(Reason.NOT_READABLE) from None
@@ -69,23 +54,9 @@ def _decoded(source: Path, format_: Format) -> Any:
         return next(container.decode(stream))
 
 
-def _turned(frame: Any, how: int) -> Any:
-    graph = Graph()
-    last = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25))
-    for step in [*_TURNS.get(how, []), "buffersink"]:
-        name, _, arguments = step.partition("=")
-        following = graph.add(name, arguments or None)
-        last.link_to(following)
-        last = following
-    graph.configure()
-    frame.pts, frame.time_base = 0, Fraction(1, 25)
-    graph.vpush(frame)
-    return graph.vpull()
-
-
 def _encoded(frame: Any, format_: Format) -> bytes:
     if format_ is Format.JPEG:
-        return jpeg(_bare(frame.reformat(format=_like_jpeg(frame.format.name))))
+        return jpeg(bare(frame.reformat(format=_like_jpeg(frame.format.name))))
     has_alpha = any(component.is_alpha for component in frame.format.components)
     name, pixels = ("png", "rgba" if has_alpha else "rgb24")
     if format_ is Format.WEBP:
@@ -96,8 +67,8 @@ def _encoded(frame: Any, format_: Format) -> bytes:
     encoder.time_base = Fraction(1, 25)
     if format_ is Format.WEBP:
         encoder.options = {"quality": "90"}
-    bare = _bare(plain)
-    return b"".join(bytes(packet) for packet in [*encoder.encode(bare), *encoder.encode(None)])
+    alone = bare(plain)
+    return b"".join(bytes(packet) for packet in [*encoder.encode(alone), *encoder.encode(None)])
 
 
 def _like_jpeg(pixels: str) -> str:
@@ -106,24 +77,6 @@ def _like_jpeg(pixels: str) -> str:
         if sampling in pixels:
             return f"yuvj{sampling}p"
     return "yuvj420p"
-
-
-def _bare(frame: Any) -> Any:
-    """The pixels in a frame of their own: what was said beside them, such as Exif, stays behind."""
-    bare = av.VideoFrame(frame.width, frame.height, frame.format.name)
-    for source, target in zip(frame.planes, bare.planes, strict=True):
-        target.update(_lines(source, target))
-    bare.pts = 0
-    return bare
-
-
-def _lines(source: Any, target: Any) -> bytes:
-    """The lines of one plane, padded as the other's are."""
-    if source.line_size == target.line_size:
-        return bytes(source)[: target.buffer_size].ljust(target.buffer_size, b"\0")
-    raw, kept = bytes(source), min(source.line_size, target.line_size)
-    lines = (raw[at : at + kept].ljust(target.line_size, b"\0") for at in range(0, len(raw), source.line_size))
-    return b"".join(lines)[: target.buffer_size].ljust(target.buffer_size, b"\0")
 
 
 def orientation(head: bytes) -> int:

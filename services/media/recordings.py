@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import av
 from av.error import FFmpegError
 
 from services.media.cues import Cue
+from services.media.frames import HELD, bare, jpeg, turned
 from services.media.reasons import Reason, Refused
 from services.media.signatures import Format
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from av.container import InputContainer
+    from av.container import InputContainer, OutputContainer
     from av.stream import Stream
 
 _DEMUXERS = {
@@ -187,7 +187,8 @@ class _Poster:
         self._found = late
         width = min(POSTER_WIDTH, frame.width)
         height = max(2, round(frame.height * width / frame.width))
-        self._path.write_bytes(jpeg(frame.reformat(width=width, height=height, format="yuvj420p")))
+        small = frame.reformat(width=width, height=height, format="yuvj420p")
+        self._path.write_bytes(jpeg(bare(turned(small, HELD.get(frame.rotation, 1)))))
 
 
 def _frames(container: InputContainer, stream: Any) -> Iterator[Any]:
@@ -206,17 +207,6 @@ def _frames(container: InputContainer, stream: Any) -> Iterator[Any]:
             return
         except FFmpegError:
             bad += 1
-
-
-def jpeg(frame: Any) -> bytes:
-    """A frame as a JPEG of its own, with nothing but the picture."""
-    encoder: Any = av.CodecContext.create("mjpeg", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, frame.format.name
-    encoder.time_base = Fraction(1, 25)
-    encoder.options = {"qmin": "2", "qmax": "2"}
-    encoder.flags |= 1 << 23  # AV_CODEC_FLAG_BITEXACT: no comment with the writer's name
-    frame.pts, frame.pict_type = 0, 0
-    return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
 
 
 def copied(recording: Recording, path: Path, format_: Format) -> list[Cue]:
@@ -239,7 +229,7 @@ def copied(recording: Recording, path: Path, format_: Format) -> list[Cue]:
     options = {"movflags": "+faststart"} if _DEMUXERS[format_] == "mov" else {}
     with closing(av.open(str(path), "w", format=_MUXERS[format_], container_options=options)) as target:
         target.flags |= BITEXACT
-        places = {stream.index: target.add_stream_from_template(stream) for stream in recording.kept}
+        places = {stream.index: _place(target, stream) for stream in recording.kept}
         for packet in _packets(container, recording.kept):
             number += 1
             if number > MOST_PACKETS:
@@ -252,6 +242,14 @@ def copied(recording: Recording, path: Path, format_: Format) -> list[Cue]:
             target.mux(packet)
     _is_whole(recording, max(last.values(), default=0.0))
     return cues
+
+
+def _place(target: OutputContainer, stream: Stream) -> Any:
+    """Room for a stream. How a film is turned goes along; so does the one tag without which Apple's do not play."""
+    place: Any = target.add_stream_from_template(stream)
+    if stream.type == "video" and stream.codec_tag == "hvc1":
+        place.codec_tag = "hvc1"
+    return place
 
 
 def _packets(container: InputContainer, streams: list[Stream]) -> Iterator[Any]:

@@ -144,6 +144,26 @@ def test_a_poster_is_made_only_where_it_is_wanted(tmp_path: Path) -> None:
     assert clean(tmp_path, POSTER).startswith(b"\xff\xd8\xff")
 
 
+@pytest.mark.parametrize(("rotation", "dark"), [(-90, "top"), (90, "bottom"), (180, "right")])
+def test_a_film_keeps_how_it_is_turned_and_its_poster_is_upright(tmp_path: Path, rotation: int, dark: str) -> None:
+    decoded(tmp_path, clips.portrait("mp4", "libx264", rotation), "video/mp4", poster=True)
+    with av.open(io.BytesIO(clean(tmp_path)), "r") as container:
+        assert abs(next(container.decode(video=0)).rotation) == abs(rotation)
+    with av.open(io.BytesIO(clean(tmp_path, POSTER)), "r", format="jpeg_pipe") as container:
+        frame: Any = next(container.decode(video=0))
+    plane, line = bytes(frame.planes[0]), frame.planes[0].line_size
+    at = {"top": line * 3 + 20, "bottom": line * (frame.height - 4) + 20, "right": line * 20 + frame.width - 4}
+    other = {"top": "bottom", "bottom": "top", "right": "left"}[dark]
+    at["left"] = line * 20 + 3
+    assert plane[at[dark]] < 80 < plane[at[other]]
+
+
+def test_a_phones_hevc_keeps_the_tag_that_its_players_want(tmp_path: Path) -> None:
+    decoded(tmp_path, clips.portrait(), "video/quicktime")
+    with av.open(io.BytesIO(clean(tmp_path)), "r") as container:
+        assert (container.streams[0].codec_context.name, container.streams[0].codec_tag) == ("hevc", "hvc1")
+
+
 def test_samples_are_written_for_a_recording_without_words_alone(tmp_path: Path) -> None:
     assert decoded(tmp_path, clips.mp4(), "video/mp4", sound=True).sound is False
     assert decoded(tmp_path, clips.mp4(words=(), seconds=2.0), "video/mp4", sound=True).sound is True
