@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from services.learning import catalogue
+from services.learning.committing import CommitmentStore
 from services.learning.correcting import CorrectionStore
 from services.learning.digest_store import DigestStore
 from services.learning.digesting import Digesting
@@ -28,6 +29,7 @@ from shared.database import engine, is_up, migrate
 from shared.errors import TransientFault
 from shared.service import Running
 from shared.topics import (
+    COMMITMENTS,
     FEEDBACK_ANALYSED,
     FEEDBACK_URGENT,
     FEEDBACK_WITHDRAWN,
@@ -121,7 +123,14 @@ async def _wired(
     urgent = UrgentStore(database)
     watch = UrgentWatch(urgent, timedelta(hours=settings.urgent_within_hours))
     service = LearningRunning(
-        consumers=_consumers(settings, publisher, handlers, CorrectionHandler(CorrectionStore(database)), urgent),
+        consumers=_consumers(
+            settings,
+            publisher,
+            handlers,
+            CorrectionHandler(CorrectionStore(database)),
+            urgent,
+            commitments=CommitmentStore(database),
+        ),
         checks={"database": lambda: is_up(database), "summaries": publishing.healthy},
         catalogue=teams,
         readings=readings,
@@ -161,6 +170,8 @@ def _consumers(
     handlers: Handlers,
     corrections: CorrectionHandler,
     urgent: UrgentStore,
+    *,
+    commitments: CommitmentStore,
 ) -> tuple[BatchConsumer[Any], ...]:
     on_urgent = UrgentHandlers(urgent)
     effects = (
@@ -169,6 +180,7 @@ def _consumers(
         (READING_CORRECTED, corrections.on_reading_corrected),
         (FEEDBACK_URGENT, on_urgent.on_feedback_urgent),
         (URGENT_ACKNOWLEDGED, on_urgent.on_urgent_acknowledged),
+        (COMMITMENTS, commitments.on_commitment_recorded),
     )
     return tuple(
         BatchConsumer[Any](service=SCHEMA, topic=topic, effect=effect, publisher=publisher, settings=settings)

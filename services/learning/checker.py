@@ -23,7 +23,7 @@ from shared.summaries import MINIMUM_RESPONSES, Amount, LearningSummary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from shared.summaries import ThemeChart
+    from shared.summaries import Commitment, ThemeChart
 
 _MASK = "…"
 _MARKS = "#-> *" + "".join(sorted(set(rendering.MARKS.values())))
@@ -182,9 +182,19 @@ def _records(summary: LearningSummary, team_names: Sequence[str], allowed: Seque
         *((f"step {i}", step.reason) for i, step in enumerate(summary.pattern.steps)),
     ]
     for place, text in written:
-        if text:
-            yield from (Violation(rule, place) for rule, pattern in _RECORDED if pattern.search(text))
-            yield from (Violation(fault, place) for fault in quotes.identity_faults(text, team_names, allowed))
+        yield from (Violation(fault, place) for fault in _faults(text or "", team_names, allowed))
+
+
+def _faults(text: str, team_names: Sequence[str], allowed: Sequence[str]) -> Iterator[str]:
+    """Rules that words of a team's own break."""
+    if text:
+        yield from (rule for rule, pattern in _RECORDED if pattern.search(text))
+        yield from quotes.identity_faults(text, team_names, allowed)
+
+
+def may_be_told(made: Commitment, team_names: Sequence[str], allowed: Sequence[str]) -> bool:
+    """Whether a commitment breaks no rule, so that a page with it can leave."""
+    return not any(True for text in (made.because, made.role) for _ in _faults(text or "", team_names, allowed))
 
 
 def _patterns(summary: LearningSummary) -> Iterator[Violation]:

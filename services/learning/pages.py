@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from services.learning.committing import commitments_of
 from services.learning.counting import parsed
 from services.learning.outgoing import Outgoing, summary_of
 from services.learning.periods import earliest
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from services.learning.periods import PeriodKind
     from services.learning.readings import Measure
-    from shared.summaries import LearningSummary
+    from shared.summaries import Commitment, LearningSummary
 
 PART = 1_000
 """Ids in one `feedback-summarised` event at most."""
@@ -137,6 +138,7 @@ class Material:
         counts: the period's own counters.
         history: counters of the team's earlier periods, in order, as far back as its charts look
             (`periods.REMEMBERED`); a period without any feedback is not in it.
+        commitments: what the team said it tries, the newest first.
     """
 
     team_id: str
@@ -144,6 +146,7 @@ class Material:
     counts: Mapping[Measure, int]
     candidates: Sequence[Candidate]
     history: Mapping[date, Mapping[Measure, int]] = field(default_factory=dict)
+    commitments: Sequence[Commitment] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,11 +282,12 @@ async def _material(
             for segment in parsed(row.segments)
         ]
     found = {}
+    commitments = await commitments_of(connection, pairs)
     for team, period in pairs:
         first = earliest(period, kind)
         history = {then: counted for then, counted in counts[team].items() if first <= then < period}
         own = counts[team].get(period, {})
-        found[team, period] = Material(team, period, own, candidates[team, period], history)
+        found[team, period] = Material(team, period, own, candidates[team, period], history, commitments[team, period])
     return found
 
 

@@ -96,18 +96,26 @@ class Editor:
             kind=self._calendar.kind,
             provisional=self._calendar.closing(material.period, self._clock()) is not None,
             history=material.history,
-            records=self._records(material.team_id),
+            records=self._records(material),
         )
 
-    def _records(self, team_id: str) -> TeamRecords:
-        """What the team recorded of itself in the catalogue."""
-        team = next((team for team in self._catalogue.teams if team.id == team_id), None)
+    def _records(self, material: Material) -> TeamRecords:
+        """What the team recorded of itself, in the catalogue and in the portal.
+
+        A commitment whose words break a rule is left out: it must not keep the page from its team.
+        """
+        team = next((team for team in self._catalogue.teams if team.id == material.team_id), None)
         if team is None:
             return NO_RECORDS
         return TeamRecords(
             targets={target.theme: target.percent for target in team.targets},
             rebases=tuple(Rebase(phase.period, phase.reason) for phase in team.phases),
             contacts={period: Contacts(care.total, care.groups) for period, care in team.contacts.items()},
+            commitments=tuple(
+                made
+                for made in material.commitments
+                if checker.may_be_told(made, self._names, self._catalogue.allow_list)
+            ),
         )
 
 

@@ -116,13 +116,19 @@ def compose(
 
 
 def _fitted(summary: LearningSummary) -> LearningSummary:
-    """The page with its texts, and with as many quotes as 300 words have room for."""
+    """The page with its texts, and with as many quotes and commitments as 300 words have room for."""
     while True:
         text = rendering.plain(summary)
-        if len(text.split()) <= rendering.MAX_WORDS or not summary.quotes:
+        if len(text.split()) <= rendering.MAX_WORDS or not (summary.quotes or summary.commitments):
             return summary.model_copy(update={"text": text, "markdown": rendering.markdown(summary)})
-        shorter = {"told": summary.told[:-1]} if summary.told else {"valued_quote": None}
-        summary = summary.model_copy(update=shorter)
+        summary = summary.model_copy(update=_shorter(summary))
+
+
+def _shorter(summary: LearningSummary) -> dict[str, object]:
+    """What to leave out first: a second commitment, quotes from the last to the first, the last commitment."""
+    if len(summary.commitments) > 1 or not summary.quotes:
+        return {"commitments": summary.commitments[:-1]}
+    return {"told": summary.told[:-1]} if summary.told else {"valued_quote": None}
 
 
 def content_of(summary: LearningSummary) -> dict[str, Any]:

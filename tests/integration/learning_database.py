@@ -28,6 +28,7 @@ TABLES = (
     "urgent_item",
     "due_digest",
     "digest",
+    "commitment",
 )
 
 
