@@ -93,6 +93,14 @@ def test_nobody_is_told_to_start_more_members_than_partitions() -> None:
         assert limits.get("maxReplicas", limits.get("maxReplicaCount")) == int(told[name])
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_heading_that_a_page_leads_to_is_there(page: str) -> None:
+    for document, anchor in re.findall(r"\]\(([\w/.-]*)#([\w-]+)\)", TEXT[page]):
+        text = (ROOT / "docs" / document).read_text(encoding="utf-8") if document else TEXT[page]
+        headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+        assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 LATER = [path for path in sorted(ROOT.glob("services/*/migrations/versions/0*.py")) if not path.name.startswith("0001")]
 
 
