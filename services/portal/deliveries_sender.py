@@ -117,6 +117,10 @@ class Sender:
                 await self._deliver(claim, due)
             except TransientFault:
                 raise
+            except asyncio.CancelledError:
+                # Told to stop: what is on its way may arrive, and is sent again; nobody need wait for the lease's end.
+                await self._store.release(claim.subscription, until)
+                raise
             except Exception as error:
                 # One subscription's fault keeps no other's from being served; the cause is logged by class and place.
                 log.exception("subscription %s could not be served", claim.subscription)

@@ -228,6 +228,27 @@ async def test_a_crash_between_sending_and_marking_sends_again_under_the_same_id
     assert first.headers["heed-delivery"] == second.headers["heed-delivery"]
 
 
+async def test_a_member_that_is_told_to_stop_leaves_nothing_to_wait_for(
+    deliveries: Deliveries, receiver: Receiver
+) -> None:
+    met = asyncio.Event()
+
+    async def silent(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        met.set()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    await deliveries.subscribe(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    await deliveries.publish(page())
+    turn = asyncio.create_task(deliveries.sender().turn())
+    await met.wait()
+    turn.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await turn
+    server.close()
+    assert await deliveries.rows("SELECT id FROM subscription WHERE busy_until IS NOT NULL") == []
+    assert await deliveries.states() == [("2026-05-01", 1, "waiting", None)]
+
+
 async def test_what_is_refused_does_not_hold_up_what_comes_after(deliveries: Deliveries, receiver: Receiver) -> None:
     receiver.stop()
     receiver.start(refuse='"period":"2026-05-01"')
