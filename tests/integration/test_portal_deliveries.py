@@ -228,9 +228,7 @@ async def test_a_crash_between_sending_and_marking_sends_again_under_the_same_id
     assert first.headers["heed-delivery"] == second.headers["heed-delivery"]
 
 
-async def test_a_member_that_is_told_to_stop_leaves_nothing_to_wait_for(
-    deliveries: Deliveries, receiver: Receiver
-) -> None:
+async def test_a_member_that_is_told_to_stop_leaves_nothing_to_wait_for(deliveries: Deliveries) -> None:
     met = asyncio.Event()
 
     async def silent(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
