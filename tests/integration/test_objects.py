@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -191,3 +192,32 @@ async def test_keys_and_forms_stay_out_of_what_is_printed(stage: Stage, store: O
     form = await a_form(store)
     assert form.fields["x-amz-signature"] not in repr(form)
     assert stage.bucket.secret_key not in repr(store) + str(vars(store))
+
+
+async def test_a_download_that_is_given_up_reads_no_further(tmp_path: Path) -> None:
+    """A thread cannot be cancelled; it would go on to the end of the film, and the process wait for it."""
+    gone = asyncio.Event()
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(CLIP)
+                await writer.drain()
+        gone.set()
+
+    async with await asyncio.start_server(endless, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        store = ObjectStore(f"http://127.0.0.1:{port}", "key", "secret-key", "heed-media")
+        download = asyncio.create_task(store.download(KEY, tmp_path / "got", most=10**12))
+
+        def begun() -> bool:
+            return (tmp_path / "got").exists() and (tmp_path / "got").stat().st_size > 0
+
+        await until(begun)
+        download.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await download
+        async with asyncio.timeout(10):
+            await gone.wait()
