@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from services.gateway.store import Accepted, FeedbackStore, Journey
     from services.gateway.upload_handlers import Recordings
 
-_RECEIPT = re.compile(r"[A-Za-z0-9_-]{24}", re.ASCII)
+RECEIPT = re.compile(r"[A-Za-z0-9_-]{24}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ async def follow_feedback(gateway: Gateway, integration: Integration, receipt: s
         Problem: 404 for a receipt that this integration never got.
         TransientFault: the database is away.
     """
-    journey = await gateway.store.journey(integration.id, receipt) if _RECEIPT.fullmatch(receipt) else None
+    journey = await gateway.store.journey(integration.id, receipt) if RECEIPT.fullmatch(receipt) else None
     if journey is None:
         raise not_found()
     return journey
@@ -127,7 +127,7 @@ async def withdraw_feedback(gateway: Gateway, integration: Integration, receipt:
         TransientFault: the database is away; nothing was written.
     """
     withdrawal = None
-    if _RECEIPT.fullmatch(receipt):
+    if RECEIPT.fullmatch(receipt):
         withdrawal = await gateway.store.withdraw(integration.id, receipt, gateway.clock())
     if withdrawal is None:
         raise not_found()

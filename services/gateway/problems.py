@@ -115,7 +115,7 @@ def unauthorised() -> Problem:
 
 
 def not_found() -> Problem:
-    """A receipt that this integration never got."""
+    """A receipt that the asker never got, or that cannot be one; which of them is not told."""
     return Problem(404, "not-found", "There is no such receipt.", [("receipt", "is not known")])
 
 

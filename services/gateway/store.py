@@ -65,7 +65,7 @@ KNOWN = text(
 
 RECEIPT = text(
     "SELECT feedback_id, withdrawn_at FROM feedback "
-    "WHERE receipt = :receipt AND integration_id = :integration FOR UPDATE"
+    "WHERE receipt = :receipt AND (integration_id = :integration OR CAST(:integration AS text) IS NULL) FOR UPDATE"
 )
 
 ERASE = (
@@ -130,7 +130,7 @@ JOURNEY = text(
     SELECT f.feedback_id, f.version, f.received_at, f.read_version, f.read_at, f.withdrawn_at, s.team_id, s.period,
            m.media_id, m.state AS media_state, m.reason AS media_reason
       FROM feedback f LEFT JOIN summarised s USING (feedback_id) LEFT JOIN media m USING (feedback_id)
-     WHERE f.receipt = :receipt AND f.integration_id = :integration
+     WHERE f.receipt = :receipt AND (f.integration_id = :integration OR CAST(:integration AS text) IS NULL)
      ORDER BY s.period, s.team_id
     """
 )
@@ -237,8 +237,11 @@ class FeedbackStore:
                 answers |= zip(places, accepted, strict=True)
         return [answers[place] for place in range(len(given))]
 
-    async def withdraw(self, integration: str, receipt: str, now: datetime) -> tuple[UUID, datetime] | None:
+    async def withdraw(self, integration: str | None, receipt: str, now: datetime) -> tuple[UUID, datetime] | None:
         """Forget the raw payloads, remember the withdrawal, and queue its event: one transaction, once.
+
+        Args:
+            integration: who asks; None: whoever holds the receipt.
 
         Returns:
             The feedback's id and when it was withdrawn; None where this integration has no such receipt.
@@ -264,8 +267,8 @@ class FeedbackStore:
                 await connection.execute(statement, {name: values[name] for name in statement.compile().params})
             return identity, now
 
-    async def journey(self, integration: str, receipt: str) -> Journey | None:
-        """Where feedback has got to; None where this integration has no such receipt."""
+    async def journey(self, integration: str | None, receipt: str) -> Journey | None:
+        """Where feedback has got to; None where this integration, or where that is None any, has no such receipt."""
         async with transient_faults_told(), self._database.connect() as connection:
             given = {"receipt": receipt, "integration": integration}
             rows = (await connection.execute(JOURNEY, given)).mappings().all()

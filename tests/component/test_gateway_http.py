@@ -62,10 +62,10 @@ class MemoryStore:
         self.groups.append(len(given))
         return [Accepted(item.feedback_id, RECEIPT, 1, duplicate=False) for item in given]
 
-    async def journey(self, _integration: str, receipt: str) -> Journey | None:
+    async def journey(self, _integration: str | None, receipt: str) -> Journey | None:
         return Journey(receipt, UUID(int=1), 1, NOW, None, None, None, ()) if receipt == RECEIPT else None
 
-    async def withdraw(self, _integration: str, _receipt: str, _now: datetime) -> tuple[UUID, datetime] | None:
+    async def withdraw(self, _integration: str | None, _receipt: str, _now: datetime) -> tuple[UUID, datetime] | None:
         return None
 
 
@@ -205,6 +205,7 @@ async def test_a_wrong_method_is_a_problem_document(method: str, path: str) -> N
 async def test_a_receipt_that_cannot_be_is_not_found(method: str, receipt: str) -> None:
     async with client() as http:
         check_problem(await http.request(method, f"/v1/feedback/{receipt}"), 404)
+        check_problem(await http.request(method, f"/v1/receipts/{receipt}"), 404)
 
 
 async def test_the_answer_names_the_receipt_and_its_place() -> None:
@@ -251,6 +252,7 @@ async def test_openapi_describes_every_route_with_examples() -> None:
         "/v1/feedback",
         "/v1/feedback:batch",
         "/v1/feedback/{receipt}",
+        "/v1/receipts/{receipt}",
         "/v1/media",
         "/v1/media/{media_id}/complete",
         "/health/live",
@@ -260,6 +262,12 @@ async def test_openapi_describes_every_route_with_examples() -> None:
     references = {part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]}
     assert references <= names
     assert document["paths"]["/v1/feedback"]["post"]["security"] == [{"HTTPBearer": []}]
+    by_key = {
+        path
+        for path, methods in document["paths"].items()
+        if any("security" in described for described in methods.values())
+    }
+    assert {path for path in document["paths"] if path.startswith("/v1")} - by_key == {"/v1/receipts/{receipt}"}
 
 
 async def test_every_example_of_openapi_is_accepted() -> None:
