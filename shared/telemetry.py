@@ -241,6 +241,9 @@ class _JsonFormatter(logging.Formatter):
 OWN_LOGGERS = ("shared", "services", "deploy")
 """Of the packages whose every log line is ours."""
 
+ADDRESSES = ("uvicorn.access", "httpx")
+"""Log each request's address at INFO, and an address may be a secret: a receipt, a webhook, a feed."""
+
 
 def configure_logging(level: str) -> None:
     """Send every log line of the process to stderr as JSON.
@@ -258,4 +261,5 @@ def configure_logging(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    for name in ADDRESSES:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -13,6 +13,7 @@ from shared.telemetry import configure_logging
 configure_logging("{level}")
 logging.getLogger("aiokafka.producer.producer").debug("Sending (key=None value=%r)", b"a patient's words")
 logging.getLogger("aiokafka.conn").info("connected")
+logging.getLogger("httpx").info("HTTP Request: GET http://gateway/v1/receipts/a-secret")
 logging.getLogger("services.gateway.relay").debug("ours")
 """
 
@@ -31,6 +32,7 @@ def test_debug_is_for_our_own_modules() -> None:
     assert '"ours"' in log
     assert '"connected"' in log
     assert "patient" not in log
+    assert "secret" not in log
 
 
 @pytest.mark.parametrize(("level", "told"), [("INFO", ["connected"]), ("WARNING", [])])
