@@ -33,14 +33,15 @@ def found(task: Task) -> Finding:
         poster = folder / POSTER if task.poster and task.kind == "video" else None
         shown = recordings.tried(recording, task.decode_seconds, poster)
     with recordings.looked_into(*how) as recording:
-        embedded = recordings.copied(recording, folder / RECORDING, task.format)
+        embedded = recordings.copied(recording, folder / RECORDING, task.format, task.most_seconds)
+        seconds = min(max(recording.seconds, 0.0), 86_400.0)
     said = uploaded or transcript(embedded, task.room)
     sound = False
     if task.sound and not said:
         with recordings.looked_into(*how) as recording:
             sound = recordings.samples(recording, folder / SOUND)
     return Finding(
-        seconds=recording.seconds,
+        seconds=seconds,
         transcript=tuple(Said(start=cue.start, end=cue.end, text=cue.text) for cue in said),
         words_from=("captions" if uploaded else "embedded") if said else None,
         poster=shown,

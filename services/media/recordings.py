@@ -209,7 +209,7 @@ def _frames(container: InputContainer, stream: Any) -> Iterator[Any]:
             bad += 1
 
 
-def copied(recording: Recording, path: Path, format_: Format) -> list[Cue]:
+def copied(recording: Recording, path: Path, format_: Format, most_seconds: float) -> list[Cue]:
     """Write the kept streams of a recording at its start to a new file, and read the subtitles on the way.
 
     Left behind are the container's and the streams' metadata (place, device, author, title), chapters, covers,
@@ -219,7 +219,7 @@ def copied(recording: Recording, path: Path, format_: Format) -> list[Cue]:
         What the first subtitle track says.
 
     Raises:
-        Refused: it has too many packets, or ends before its streams do.
+        Refused: it has too many packets, ends before its streams do, or is longer than its header told.
     """
     container = recording.container
     subtitles = next((stream for stream in recording.kept if stream.type == "subtitle"), None)
@@ -240,7 +240,7 @@ def copied(recording: Recording, path: Path, format_: Format) -> list[Cue]:
                 cues.append(cue)
             packet.stream = places[packet.stream.index]
             target.mux(packet)
-    _is_whole(recording, max(last.values(), default=0.0))
+    _measure(recording, max(last.values(), default=0.0), most_seconds)
     return cues
 
 
@@ -261,11 +261,14 @@ def _packets(container: InputContainer, streams: list[Stream]) -> Iterator[Any]:
         raise Refused(Reason.TRUNCATED) from error
 
 
-def _is_whole(recording: Recording, end: float) -> None:
-    """What its header promised has come; recorders are off by a second or so."""
-    start = (recording.container.start_time or 0) / 1_000_000
-    if end - start < recording.seconds * 0.9 - 1.5:
+def _measure(recording: Recording, end: float, most_seconds: float) -> None:
+    """What its header promised has come, give or take a second; where it told nothing, as in a browser, we know now."""
+    told = recording.seconds
+    recording.seconds = end - (recording.container.start_time or 0) / 1_000_000
+    if recording.seconds < told * 0.9 - 1.5:
         raise Refused(Reason.TRUNCATED)
+    if recording.seconds > most_seconds:
+        raise Refused(Reason.TOO_LONG)
 
 
 def _cue(packet: Any) -> Cue | None:

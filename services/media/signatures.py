@@ -169,7 +169,8 @@ def _walk_boxes(file: BinaryIO, size: int) -> None:
         file.seek(at)
         header = file.read(16)
         name = header[4:8]
-        if name not in _BOX_NAMES:
+        odd = name not in _BOX_NAMES  # a maker's own, unless it is no box at all
+        if odd and not (len(name) == 4 and name.isalnum()):
             raise Refused(Reason.POLYGLOT if b"moov" in seen else Reason.TRUNCATED)
         length = int.from_bytes(header[:4], "big")
         if length == 1:
@@ -177,7 +178,7 @@ def _walk_boxes(file: BinaryIO, size: int) -> None:
         elif length == 0:  # to the end of the file
             length = size - at
         if length < 8 or at + length > size:
-            raise Refused(Reason.TRUNCATED)
+            raise Refused(Reason.POLYGLOT if odd and b"moov" in seen else Reason.TRUNCATED)
         seen.add(name)
         at += length
     if at != size or b"moov" not in seen:

@@ -164,6 +164,31 @@ def test_a_phones_hevc_keeps_the_tag_that_its_players_want(tmp_path: Path) -> No
         assert (container.streams[0].codec_context.name, container.streams[0].codec_tag) == ("hevc", "hvc1")
 
 
+def live(content: bytes) -> bytes:
+    """A webm as a browser records it: it says nowhere how long it is."""
+    buffer = io.BytesIO()
+    with (
+        av.open(io.BytesIO(content), "r") as source,
+        av.open(buffer, "w", format="webm", container_options={"live": "1"}) as target,
+    ):
+        places = {one.index: target.add_stream_from_template(one) for one in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = places[packet.stream.index]
+                target.mux(packet)
+    return buffer.getvalue()
+
+
+def test_the_length_of_what_a_browser_records_is_found_and_limited(tmp_path: Path) -> None:
+    recorded = live(clips.webm())
+    with av.open(io.BytesIO(recorded), "r") as container:
+        assert not container.duration
+    assert abs((decoded(tmp_path, recorded, "video/webm").seconds or 0) - 6.0) < 0.2
+    with pytest.raises(Refused) as refused:
+        decoded(tmp_path, recorded, "video/webm", most_seconds=3)
+    assert refused.value.reason is Reason.TOO_LONG
+
+
 def test_samples_are_written_for_a_recording_without_words_alone(tmp_path: Path) -> None:
     assert decoded(tmp_path, clips.mp4(), "video/mp4", sound=True).sound is False
     assert decoded(tmp_path, clips.mp4(words=(), seconds=2.0), "video/mp4", sound=True).sound is True

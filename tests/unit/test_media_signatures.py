@@ -74,6 +74,10 @@ def test_a_zip_at_the_end_makes_it_two_files(content_type: str) -> None:
     assert refusal(MADE[content_type]() + clips.zipped(), content_type) is Reason.POLYGLOT
 
 
+def test_a_box_of_its_makers_own_is_no_reason_to_refuse_a_film() -> None:
+    assert refusal(clips.mp4() + b"\x00\x00\x00\x10sefd12345678", "video/mp4") is None
+
+
 def test_a_pdf_in_the_first_kilobyte_makes_it_two_files() -> None:
     assert refusal(b"\xff\xd8\xff\xfe\x00\x0a%PDF-1.7" + clips.picture()[2:], "image/jpeg") is Reason.POLYGLOT
 
