@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 import pytest
 
 from deploy.cli import heed
+from services.gateway.api import build_app
 from shared.topics import TOPICS
 from tests.unit.deployed_settings import variables_of
 from tests.unit.deployment_files import ROOT, containers, example, optional, services
@@ -17,6 +18,8 @@ from tests.unit.kubernetes_files import config, named
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from services.gateway.handlers import Gateway
 
 PAGES = ("operations", "deployment", "alerts", "kubernetes", "sizing")
 TEXT = {name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in PAGES}
@@ -99,6 +102,17 @@ def test_a_heading_that_a_page_leads_to_is_there(page: str) -> None:
         text = (ROOT / "docs" / document).read_text(encoding="utf-8") if document else TEXT[page]
         headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
         assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+async def ready() -> dict[str, bool]:
+    return {}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_address_of_the_gateway_that_a_page_names_is_one(page: str) -> None:
+    routes = build_app(cast("Gateway", None), ready).openapi()["paths"].keys() | {"/v1/media/notifications"}
+    named_here = set(re.findall(r"(/v1/[\w:/]+)", TEXT[page]))
+    assert {address.replace("RECEIPT", "{receipt}") for address in named_here} <= routes
 
 
 LATER = [path for path in sorted(ROOT.glob("services/*/migrations/versions/0*.py")) if not path.name.startswith("0001")]
