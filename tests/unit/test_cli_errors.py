@@ -92,7 +92,7 @@ def test_debug_after_two_dashes_is_an_argument(capsys: pytest.CaptureFixture[str
         (["dlq", "replay"], "say which dead letters to replay"),
         (["dlq", "replay", "--all", "--reason", "x"], "only one of them"),
         (["dlq", "show", "17"], "'17' is no dead letter's id"),
-        (["dlq", "list", "--service", "media"], "'media' is not one of"),
+        (["dlq", "list", "--service", "kitchen"], "'kitchen' is not one of"),
         (["dlq"], "Usage: heed dlq"),
         ([], "Usage: heed"),
     ],
