@@ -134,3 +134,27 @@ def portrait(format_: str = "mov", codec: str = "libx265", rotation: int = -90) 
             target.mux(stream.encode(frame))
         target.mux(stream.encode(None))
     return buffer.getvalue()
+
+
+def tagged_vorbis() -> bytes:
+    """A webm whose sound names somebody within its codec's own headers, where a container's tags are not."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="webm") as target:
+        picture: Any = target.add_stream("libvpx-vp9", rate=10)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        sound: Any = target.add_stream("vorbis", rate=48_000, options={"strict": "experimental"})
+        sound.layout = "stereo"
+        for number in range(10):
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            target.mux(picture.encode(frame))
+        for number in range(750):
+            silence = av.AudioFrame(format="fltp", layout="stereo", samples=64)
+            silence.sample_rate, silence.pts, silence.time_base = 48_000, number * 64, Fraction(1, 48_000)
+            for plane in silence.planes:
+                plane.update(bytes(plane.buffer_size))
+            target.mux(sound.encode(silence))
+        target.mux([*picture.encode(None), *sound.encode(None)])
+    content = buffer.getvalue()
+    at = content.index(b"\x03vorbis") + 11
+    return content[:at] + b"Jane" + content[at + 4 :]

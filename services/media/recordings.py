@@ -46,6 +46,9 @@ CODECS = {
 }
 """What is decoded at all; each decoder fewer is one way in fewer."""
 
+_NO_COMMENT = b"\x03vorbis" + bytes(8) + b"\x01"
+"""A comment header of Vorbis in which nothing is said."""
+
 MOST_PIXELS = 4096 * 2304
 """Of one frame of a film: what phones call 4K."""
 MOST_STREAMS = {"video": 1, "audio": 4, "subtitle": 8}
@@ -249,7 +252,30 @@ def _place(target: OutputContainer, stream: Stream) -> Any:
     place: Any = target.add_stream_from_template(stream)
     if stream.type == "video" and stream.codec_tag == "hvc1":
         place.codec_tag = "hvc1"
+    if stream.codec_context.name == "vorbis":
+        place.codec_context.extradata = without_comments(stream.codec_context.extradata or b"")
     return place
+
+
+def without_comments(headers: bytes) -> bytes:
+    """The three headers of Vorbis, laced as in Matroska, with an empty second one: that is where its tags are.
+
+    Raises:
+        Refused: they are not what they should be (Vorbis I, 5.2; RFC 9559, 6.7).
+    """
+    sizes: list[int] = []
+    at = 1
+    while len(sizes) < 2 and at < len(headers):
+        size = 0
+        while at < len(headers) and headers[at] == 255:
+            size, at = size + 255, at + 1
+        sizes.append(size + sum(headers[at : at + 1]))
+        at += 1
+    setup = at + sum(sizes)
+    if headers[:1] != b"\x02" or headers[setup : setup + 7] != b"\x05vorbis" or sizes[0] > 254:
+        raise Refused(Reason.NOT_READABLE)
+    identity = headers[at : at + sizes[0]]
+    return bytes([2, len(identity), len(_NO_COMMENT)]) + identity + _NO_COMMENT + headers[setup:]
 
 
 def _packets(container: InputContainer, streams: list[Stream]) -> Iterator[Any]:

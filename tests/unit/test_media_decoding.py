@@ -15,6 +15,7 @@ from services.media.decoding import found
 from services.media.findings import POSTER, RECORDING, SOUND, Finding, Task
 from services.media.images import orientation
 from services.media.reasons import Reason, Refused
+from services.media.recordings import without_comments
 from services.media.signatures import CONTENT_TYPES
 from tests import clips
 
@@ -130,6 +131,25 @@ def test_a_picture_keeps_its_size_and_look(tmp_path: Path, format_: str) -> None
     assert (one.width, one.height) == (other.width, other.height)
     line = one.planes[0].line_size
     assert abs(bytes(one.planes[0])[line * 20 + 3] - bytes(other.planes[0])[line * 20 + 3]) < 8
+
+
+def test_what_a_codecs_own_headers_say_stays_behind(tmp_path: Path) -> None:
+    original = clips.tagged_vorbis()
+    assert b"Jane" in original
+    decoded(tmp_path, original, "video/webm")
+    copy = clean(tmp_path)
+    assert b"Jane" not in copy
+    assert streams(copy) == streams(original)
+    with av.open(io.BytesIO(copy), "r") as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) > 40_000, "it can still be heard"
+
+
+@pytest.mark.parametrize(
+    "headers", [b"", b"\x02", b"\x02\x1e\xff", b"\x02\x01\x01ab\x05vorbix", b"\x01\x00\x00\x05vorbis"]
+)
+def test_headers_of_vorbis_that_make_no_sense_are_refused(headers: bytes) -> None:
+    with pytest.raises(Refused):
+        without_comments(headers)
 
 
 def test_what_follows_a_photo_is_not_kept(tmp_path: Path) -> None:
