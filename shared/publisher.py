@@ -18,7 +18,7 @@ from aiokafka.errors import (
 )
 
 from shared.cloudevents import Headers, encode
-from shared.errors import HeedError, InvalidRecord
+from shared.errors import HeedError, InvalidRecord, TransientFault
 from shared.kafka import connection, failed, paced, unreached
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ class KafkaPublisher:
         self._prefix = settings.kafka_prefix
         self._tracked: set[str] = set()
         self._replacing = asyncio.Lock()
-        self._producer: AIOKafkaProducer
+        self._producer: AIOKafkaProducer | None = None
 
     async def connect(self) -> None:
-        """Connect, before anything is sent.
+        """Connect; what is sent before that connects by itself.
 
         Raises:
             TransientFault: no broker answers, or this account may write nothing yet.
@@ -114,14 +114,15 @@ class KafkaPublisher:
 
     async def close(self) -> None:
         """Flush and disconnect; what no broker takes within seconds is given up, its sender waits for it no more."""
-        await _closed(self._producer)
+        if self._producer is not None:
+            await _closed(self._producer)
 
     async def send(self, records: Sequence[Record]) -> None:
         """See `Publisher.send`."""
         acknowledgements: list[asyncio.Future[object]] = []
-        producer = self._producer
+        producer = self._producer or await self._connected()
         try:
-            await self._track({self._prefix + item.topic for item in records} - self._tracked)
+            await self._track(producer, {self._prefix + item.topic for item in records} - self._tracked)
             for item in records:
                 acknowledgements.append(  # noqa: PERF401 - each send may wait for room in the buffer
                     await producer.send(self._prefix + item.topic, item.value, key=item.key, headers=item.headers)
@@ -139,6 +140,14 @@ class KafkaPublisher:
                 if acknowledgement.done() and not acknowledgement.cancelled():
                     acknowledgement.exception()
 
+    async def _connected(self) -> AIOKafkaProducer:
+        """The producer of a process that started while no broker answered."""
+        async with self._replacing:
+            if self._producer is None:
+                await self.connect()
+            assert self._producer is not None
+            return self._producer
+
     async def _replace(self, broken: AIOKafkaProducer) -> None:
         """Go on with a new producer, unless another sender has seen to that, or the brokers are away again."""
         async with self._replacing:
@@ -151,14 +160,14 @@ class KafkaPublisher:
         log.warning("the producer had lost count of what it sent, and was replaced")
         await _closed(broken)
 
-    async def _track(self, topics: set[str]) -> None:
+    async def _track(self, producer: AIOKafkaProducer, topics: set[str]) -> None:
         """Have the producer keep these topics in its metadata.
 
         aiokafka 0.14 does not, for a topic that it knew from the first connection: when the metadata is next renewed
         the topic drops out, and what is on its way there hangs for forty seconds.
         """
         for topic in sorted(topics):
-            await self._producer.client.add_topic(topic)
+            await producer.client.add_topic(topic)
             self._tracked.add(topic)
 
 
@@ -171,15 +180,27 @@ async def _closed(producer: AIOKafkaProducer) -> None:
 
 
 @asynccontextmanager
-async def running_publisher(settings: ServiceSettings, client_id: str) -> AsyncIterator[KafkaPublisher]:
+async def running_publisher(
+    settings: ServiceSettings, client_id: str, *, patient: bool = False
+) -> AsyncIterator[KafkaPublisher]:
     """Connect the process's producer; on the way out, flush and close it.
+
+    Args:
+        settings: how to reach Kafka.
+        client_id: what the brokers know this process by.
+        patient: go on where no broker answers; each send then tries to connect.
 
     Raises:
         TransientFault: no broker answers, or this account may write nothing yet.
         HeedError: the brokers refuse the login.
     """
     publisher = KafkaPublisher(settings, client_id)
-    await publisher.connect()
+    try:
+        await publisher.connect()
+    except TransientFault as fault:
+        if not patient:
+            raise
+        log.warning("sends wait: %s", fault)
     try:
         yield publisher
     finally:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import signal
 import sys
 import time
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +19,7 @@ from shared import telemetry
 from shared.errors import HeedError, TransientFault, UsageError
 from shared.member import consuming
 from shared.publisher import running_publisher
+from shared.repeating import background
 from shared.settings import ServiceSettings, load
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
     AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = logging.getLogger(__name__)
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -49,7 +53,8 @@ class Running:
         consumers: what it reads.
         checks: what must hold for it to be ready, beside its consumers.
         app: its HTTP side, if it has one of its own.
-        works_without_kafka: a broker that is away does not make it less ready by itself; a check of its own tells.
+        works_without_kafka: it starts and goes on while no broker answers, and is no less ready by that alone; a check
+            of its own tells.
         warnings: what a person should see to although the service does its work: one line each, without any words.
     """
 
@@ -116,16 +121,32 @@ async def at_work(
         if not service.consumers:
             yield service
             return
-        async with consuming(service.consumers, settings) as loop:
-            service.loop = loop
+        async with AsyncExitStack() as stack:
+            try:
+                service.loop = await stack.enter_async_context(consuming(service.consumers, settings))
+            except TransientFault:
+                if not service.works_without_kafka:
+                    raise
+                await stack.enter_async_context(background(lambda: _read_later(service, settings), "kafka-group"))
             yield service
+
+
+async def _read_later(service: Running, settings: ServiceSettings) -> None:
+    """Join the group once a broker answers, and read until cancelled."""
+    while True:
+        try:
+            async with consuming(service.consumers, settings) as service.loop:
+                await asyncio.Event().wait()
+        except HeedError as fault:
+            log.warning("reading waits: %s", fault)
+            await asyncio.sleep(settings.backoff_max)
 
 
 async def _serve(
     name: str, settings: S, running: Callable[[S, Publisher], AbstractAsyncContextManager[Running]]
 ) -> None:
     async with (
-        running_publisher(settings, f"heed-{name}") as publisher,
+        running_publisher(settings, f"heed-{name}", patient=True) as publisher,
         at_work(running, settings, publisher) as service,
     ):
         config = uvicorn.Config(

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from services.gateway.app import running
 from services.gateway.integrations import add_integration, revoke_integration
+from services.gateway.outbox import Outbox
 from shared.events import FeedbackAnalysed, FeedbackSubmitted, FeedbackSummarised, Sentiment
 from shared.publisher import record, running_publisher
 from shared.service import Running, at_work
@@ -33,6 +34,7 @@ from tests.integration.gateway_stage import (
     settings,
     until,
 )
+from tests.integration.line import Line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -349,6 +351,41 @@ def reading(feedback_id: UUID, submitted: dict[str, Any]) -> FeedbackAnalysed:
         redactions={},
         model_version="test",
     )
+
+
+async def test_a_gateway_that_starts_without_kafka_takes_feedback_and_hands_it_on_later(
+    gateway_url: str, database: AsyncEngine, key: str, kafka: ServiceSettings
+) -> None:
+    host, port = kafka.kafka_bootstrap.split(":")
+    line = Line(lambda: asyncio.open_connection(host, int(port)))
+    await line.mend()
+    await line.cut()
+    shared = kafka.model_dump(exclude_defaults=True) | {"kafka_bootstrap": f"127.0.0.1:{line.port}"}
+    given = settings(gateway_url, relay_poll=0.05, **shared)
+    async with (
+        running_publisher(given, "test", patient=True) as sender,
+        at_work(running, given, sender) as service,
+        serving(service) as url,
+        httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}) as http,
+    ):
+        path = f"/v1/feedback/{await receipt_of(http)}"
+        assert all((await service.readiness()).values())
+        await line.mend()
+        one = UUID((await http.get(path)).json()["feedback_id"])
+        waiting = Outbox(database)
+
+        async def handed_on() -> bool:
+            return (await waiting.depth())[0] == 0
+
+        await until(handed_on, seconds=30)
+        moment = {"occurred_at": NOW, "received_at": datetime.now(UTC)}
+        await sender.send([record(FEEDBACK_ANALYSED, reading(one, {**COMMENT, **moment}), "analysis")])
+
+        async def is_read() -> bool:
+            return bool((await http.get(path)).json()["state"] == "read")
+
+        await until(is_read, seconds=30)
+    await line.cut()
 
 
 async def test_the_journey_follows_what_kafka_tells(
