@@ -10,7 +10,14 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse
 
-from services.portal import commitment_routes, signing_in, subscription_routes, team_pages, urgent_routes
+from services.portal import (
+    commitment_routes,
+    receipt_routes,
+    signing_in,
+    subscription_routes,
+    team_pages,
+    urgent_routes,
+)
 from services.portal.access import SignInNeededError, portal_of
 from services.portal.protection import Protection
 from shared.errors import TransientFault
@@ -26,6 +33,7 @@ Readiness = Callable[[], Awaitable[dict[str, bool]]]
 ROUTES = (
     signing_in.routes,
     commitment_routes.routes,
+    receipt_routes.routes,
     subscription_routes.routes,
     team_pages.routes,
     urgent_routes.routes,

@@ -17,6 +17,7 @@ from services.portal.pages import PageStore
 from services.portal.portal import Portal
 from services.portal.protection import Limit
 from services.portal.provider import Provider
+from services.portal.receipts import following
 from services.portal.sessions import SessionStore
 from services.portal.subscriptions_at_work import delivering
 from services.portal.urgent import UrgentStore
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from services.portal.receipts import Receipts
     from services.portal.settings import PortalSettings
     from services.portal.subscriptions_offer import Subscribing
     from shared.publisher import Publisher
@@ -81,7 +83,8 @@ async def running(settings: PortalSettings, publisher: Publisher) -> AsyncIterat
         await migrate_database(database)
         async with (
             delivering(settings, database, directory) as subscribing,
-            _wired(settings, publisher, database, directory, subscribing) as service,
+            following(settings) as receipts,
+            _wired(settings, publisher, database, directory, subscribing, receipts=receipts) as service,
         ):
             yield service
     finally:
@@ -95,6 +98,8 @@ async def _wired(
     database: AsyncEngine,
     directory: DirectoryFile,
     subscribing: Subscribing | None,
+    *,
+    receipts: Receipts | None,
 ) -> AsyncIterator[PortalRunning]:
     assets = Assets()
     portal = Portal(
@@ -109,6 +114,7 @@ async def _wired(
         limit=Limit(settings.portal_sign_ins),
         provider=Provider(settings) if settings.portal_oidc_issuer else None,
         subscribing=subscribing,
+        receipts=receipts,
     )
 
     outbox = Outbox(database, publisher)

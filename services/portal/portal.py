@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from services.portal.pages import PageStore
     from services.portal.protection import Limit
     from services.portal.provider import Provider
+    from services.portal.receipts import Receipts
     from services.portal.sessions import SessionStore
     from services.portal.settings import PortalSettings
     from services.portal.subscriptions_offer import Subscribing
@@ -28,6 +29,7 @@ class Portal:
         limit: on tries to sign in.
         provider: who vouches for people; None: links only.
         subscribing: what subscriptions work with; None: there are none here.
+        receipts: asks the gateway for patients; None: they have no pages here.
     """
 
     settings: PortalSettings
@@ -41,6 +43,7 @@ class Portal:
     limit: Limit
     provider: Provider | None
     subscribing: Subscribing | None
+    receipts: Receipts | None
 
     @property
     def session_cookie(self) -> str:

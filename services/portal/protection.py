@@ -35,10 +35,17 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
+    "X-Robots-Tag": "noindex, nofollow",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+
+UNSHARED_PATH = "/r/"
+"""Whoever knows an address below this path may see and do what stands there."""
+
+UNSHARED_HEADERS = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+"""On those: no other page and no disk gets to know the address."""
 
 TRANSPORT = "max-age=31536000; includeSubDomains"
 
@@ -68,6 +75,7 @@ class Protection:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        own = {**self._headers, **UNSHARED_HEADERS} if scope["path"].startswith(UNSHARED_PATH) else self._headers
         started = False
 
         async def protected(message: Message) -> None:
@@ -75,7 +83,7 @@ class Protection:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
+                for name, value in own.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
@@ -114,3 +122,8 @@ class Limit:
         if len(self._counted) > REMEMBERED:
             self._counted.popitem(last=False)
         return tries < self._tries
+
+    def is_spent(self, address: str) -> bool:
+        """Whether no try is left in this window; counts nothing."""
+        since, tries = self._counted.get(address, (0.0, 0))
+        return tries >= self._tries and self._clock() - since < WINDOW

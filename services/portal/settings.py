@@ -23,6 +23,11 @@ class PortalSettings(SubscriptionSettings):
         pattern=r"^https?://[^/\s]+$",
         description="Address that people reach the portal at; with `https` its cookies travel encrypted only.",
     )
+    gateway_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]+$",
+        description="Address of the gateway, asked for patients who hold a receipt; none: no pages for them.",
+    )
     portal_session_hours: float = Field(10, gt=0, le=168, description="Hours after which a person signs in again.")
     portal_sign_ins: int = Field(
         300, ge=1, description="Tries to sign in that one address has in five minutes, at each member."

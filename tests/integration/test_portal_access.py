@@ -17,7 +17,7 @@ from services.portal import people, sessions
 from services.portal.api import ROUTES
 from services.portal.commitment_form import Written, event
 from services.portal.commitments import CommitmentStore
-from services.portal.protection import HEADERS
+from services.portal.protection import HEADERS, UNSHARED_HEADERS, UNSHARED_PATH
 from shared.events import feedback_id
 from tests.integration.portal_stage import Stage, running_portal
 from tests.integration.test_portal_urgent import NOON, flagged
@@ -46,6 +46,7 @@ PATHS = {
     "delivery": str(NOTHING),
     "token": "a-guess",
     "name": "a-guess.atom",
+    "receipt": "a" * 24,
 }
 
 WHO = {
@@ -75,6 +76,10 @@ TABLE = {
     "GET /teams/{team_id}/{period}/commitments": OWN_TEAM,
     "POST /teams/{team_id}/{period}/commitments": (303, 404, 400, 404, 400),
     "GET /teams/{team_id}/{period}/commitments/{commitment_id}": OWN_TEAM,
+    # Patients have no account. The gateway is away here; test_portal_receipts.py asks a real one.
+    "GET /r/{receipt}": (503, 503, 503, 503, 503),
+    "GET /r/{receipt}/withdraw": (503, 503, 503, 503, 503),
+    "POST /r/{receipt}/withdraw": (403, 403, 403, 403, 403),
     "GET /urgent": (303, 404, 404, 200, 200),
     # The steward holds no named role: only what the catalogue names nobody for is theirs.
     "POST /urgent/{feedback_id}": (303, 404, 404, 303, 404),
@@ -118,7 +123,11 @@ def all_routes() -> list[Route]:
 @pytest.fixture
 async def portal(database_url: DatabaseUrl, tmp_path: Path) -> AsyncIterator[Stage]:
     async with running_portal(
-        await database_url("portal"), tmp_path, portal_sign_ins=1_000, portal_subscription_key="k" * 32
+        await database_url("portal"),
+        tmp_path,
+        portal_sign_ins=1_000,
+        portal_subscription_key="k" * 32,
+        gateway_url="http://127.0.0.1:9",
     ) as stage:
         await stage.receive(page(TEAM), page(OTHER), flagged(1))
         written = Written("Parking", "heard", "We ask.", "", "ward lead", "2026-05-20", people_told=False, problems={})
@@ -179,7 +188,8 @@ async def test_no_form_works_without_the_token_of_the_session(portal: Stage) -> 
         for who in WHO:
             async with await browser_of(portal, who) as browser:
                 answer = await asked(browser, route, with_token=False)
-            allowed = {303} if who == "nobody" and "sign-in" not in route.path else {403, 404}
+            is_public = "sign-in" in route.path or route.path.startswith(UNSHARED_PATH)
+            allowed = {303} if who == "nobody" and not is_public else {403, 404}
             assert answer.status_code in allowed, f"{route}: {who} gets {answer.status_code}"
     async with portal.database.connect() as connection:
         left = await connection.exec_driver_sql("SELECT count(*) FROM outbox")
@@ -196,7 +206,8 @@ async def test_every_answer_keeps_the_browser_safe_and_no_page_is_kept(portal: S
     async with await browser_of(portal, "steward") as browser:
         for route in [*all_routes(), Route("GET", "/no-such-page"), Route("GET", "/health/ready")]:
             headers = (await asked(browser, route)).headers if "sign-out" not in route.path else {**HEADERS}
-            for name, value in HEADERS.items():
+            own = UNSHARED_HEADERS if route.path.startswith(UNSHARED_PATH) else {}
+            for name, value in {**HEADERS, **own}.items():
                 assert headers[name] == value, (route, name)
             if "sign-out" not in route.path:
                 assert headers["cache-control"] == "no-store", route
