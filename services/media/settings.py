@@ -35,7 +35,7 @@ class MediaSettings(ServiceSettings):
         1_024 * MEBIBYTE, ge=256 * MEBIBYTE, description="Bytes of memory of the process that decodes."
     )
     media_held_days: float = Field(
-        14, gt=0, le=365, description="Days that held media wait for a person; then they are rejected and erased."
+        7, gt=0, le=365, description="Days that held media wait for a person; then they are rejected and erased."
     )
     media_speech_model: Path | None = Field(
         None,
