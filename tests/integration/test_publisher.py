@@ -32,6 +32,7 @@ async def test_a_topic_stays_known_when_the_metadata_is_renewed(
     kafka: ServiceSettings, publisher: KafkaPublisher
 ) -> None:
     await publisher.send([record(FEEDBACK_SUBMITTED, submitted(), "test")])
+    assert publisher._producer is not None
     client = publisher._producer.client
     await client.add_topic(kafka.kafka_prefix + FEEDBACK_ANALYSED.name)
     await client.force_metadata_update()
@@ -77,6 +78,7 @@ async def test_a_partition_without_a_leader_is_asked_after_at_leisure(
         publisher = await stack.enter_async_context(running_publisher(settings, "test"))
         await publisher.send([record(FEEDBACK_SUBMITTED, submitted(), "test")])
         await broker.__aexit__(None, None, None)
+        assert publisher._producer is not None
         publisher._producer.client.cluster.leader_for_partition = lambda _: None
         connections.tried, begun = 0, time.monotonic()
         waiting = asyncio.create_task(publisher.send([record(FEEDBACK_SUBMITTED, submitted(), "test")]))
@@ -92,6 +94,7 @@ async def test_a_producer_that_no_longer_works_is_replaced(
     publisher: KafkaPublisher, monkeypatch: pytest.MonkeyPatch, ended: bool
 ) -> None:
     broken = publisher._producer
+    assert broken is not None
 
     async def refuses(*_: Any, **__: Any) -> None:
         raise KafkaError("Unexpected error during batch delivery") if ended else OutOfOrderSequenceNumber
