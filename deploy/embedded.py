@@ -135,7 +135,7 @@ async def running_stack(
         kept = _secrets(data_dir)
         publisher = await stack.enter_async_context(stage.watch.leaving(running_publisher(on_stage, "heed-trial")))
         pipeline = _Pipeline(stage, publisher, urls, kept, catalogue)
-        portal = await pipeline.start_portal(stack, _address(portal_listener))
+        portal = await pipeline.start_portal(stack, _address(portal_listener), _address(listener))
         learning, analysis, media, gateway = await pipeline.start(stack)
         key = await _bring_up_to_date(urls["gateway"], learning, data_dir, kept)
         await portal.outbox.publish_again()
@@ -206,13 +206,14 @@ class _Pipeline:
             await entered(leaving(at_work(running_gateway, gateway, self.publisher))),
         )
 
-    async def start_portal(self, stack: AsyncExitStack, url: str) -> PortalRunning:
-        """The last reader of all, and so the first to start."""
+    async def start_portal(self, stack: AsyncExitStack, url: str, gateway_url: str) -> PortalRunning:
+        """The last reader of all, and so the first to start; the gateway it asks only when a patient does."""
         settings = self._settings(
             PortalSettings,
             database_url=SecretStr(self.urls["portal"]),
             catalogue=self.catalogue,
             portal_url=url,
+            gateway_url=gateway_url,
             portal_subscription_key=SecretStr(self.kept.subscription_key),
             portal_private_targets="127.0.0.0/8",  # everything of the trial is on loopback: what it tells, too
         )

@@ -107,6 +107,7 @@ async def serve_until_stopped(stack: Stack, console: Console) -> None:
         f"Sign in      {link}  (once, within {LINK_MINUTES} minutes; `heed sign-in` makes another)",
         f"Gateway      {stack.gateway_url}  (described at {stack.gateway_url}{DESCRIPTION})",
         f"Key          {stack.key}",
+        f"Receipts     {stack.portal_url}/r/RECEIPT  (a patient's page; the gateway's answers have receipts)",
         f"Kafka        {stack.stage.broker.bootstrap}",
         "Ctrl-C stops everything and keeps what was taken in.",
     ):

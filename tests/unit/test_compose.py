@@ -148,6 +148,12 @@ def test_bucket_and_database_are_off_the_edge() -> None:
     }
 
 
+def test_the_portal_asks_the_gateway_within_the_machine() -> None:
+    inside = {name for name, network in compose()["networks"].items() if network.get("internal")}
+    assert inside & set(containers()["portal"]["networks"]) & set(containers()["gateway"]["networks"])
+    assert containers()["portal"]["environment"]["HEED_GATEWAY_URL"] == "http://gateway:8080"
+
+
 @pytest.mark.parametrize("name", containers())
 def test_who_is_waited_for_can_tell_when_it_is_there(name: str) -> None:
     for other, how in containers()[name].get("depends_on", {}).items():

@@ -13,8 +13,8 @@ from tests.unit.deployment_files import containers, services
 from tests.unit.kubernetes_files import config, named, networks, workloads
 
 POLICIES = named("NetworkPolicy")
-EXPECTED_EGRESS = {"names", "events", "data", "bucket", "telemetry", "outside", "tools-to-gateway"}
-EXPECTED_INGRESS = {"edge", "gateway-from-tools"}
+EXPECTED_EGRESS = {"names", "events", "data", "bucket", "telemetry", "outside", "tools-to-gateway", "portal-to-gateway"}
+EXPECTED_INGRESS = {"edge", "gateway-from-tools", "gateway-from-portal"}
 
 
 def chosen(policy: dict[str, Any]) -> set[str]:
@@ -95,8 +95,24 @@ def test_jobs_and_tools_reach_what_they_change() -> None:
     assert networks("topics") == {"events"}
     assert networks("provision") == {"data"}
     assert networks("tools") == {"events", "data"}
-    assert chosen(POLICIES["tools-to-gateway"]) == {"tools"}
-    assert chosen(POLICIES["gateway-from-tools"]) == {"gateway"}
+
+
+@pytest.mark.parametrize("who", ["portal", "tools"])
+def test_who_asks_the_gateway_reaches_it_and_nothing_else_that_way(who: str) -> None:
+    there, back = POLICIES[f"{who}-to-gateway"], POLICIES[f"gateway-from-{who}"]
+    assert (chosen(there), chosen(back)) == ({who}, {"gateway"})
+    for policy, direction, other, far_end in ((there, "egress", "to", "gateway"), (back, "ingress", "from", who)):
+        (rule,) = policy["spec"][direction]
+        assert rule[other] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": far_end}}}]
+        assert ports(policy["metadata"]["name"], direction) == {8080}
+    assert config()[f"heed-{who}"]["HEED_GATEWAY_URL"] == "http://gateway:8080"
+    assert containers()[who]["environment"]["HEED_GATEWAY_URL"] == "http://gateway:8080"
+
+
+def test_only_who_is_told_of_the_gateway_asks_it() -> None:
+    told = {name for name, held in config().items() if "HEED_GATEWAY_URL" in held}
+    asking = {name for name in POLICIES if name.startswith("gateway-from-")}
+    assert {name.removeprefix("heed-") for name in told} == {name.removeprefix("gateway-from-") for name in asking}
 
 
 def test_the_way_out_does_not_lead_inside() -> None:
@@ -108,8 +124,7 @@ def test_the_way_out_does_not_lead_inside() -> None:
 
 
 def test_ports_are_those_of_the_addresses() -> None:
-    assert ports("edge", "ingress") == ports("gateway-from-tools", "ingress") == {8080}
-    assert ports("tools-to-gateway", "egress") == {8080}
+    assert ports("edge", "ingress") == {8080}
     for folder in ("base", "overlays/example"):
         held = config(folder)
         assert ports("events", "egress") == {int(held["heed"]["HEED_KAFKA_BOOTSTRAP"].rpartition(":")[2])}
