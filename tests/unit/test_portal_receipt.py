@@ -78,7 +78,7 @@ def test_a_summary_names_team_and_period_before_the_team_does_anything() -> None
     words = shown(Part("Harbour maternity team", "May 2026", ()), state="summarised", read_at=READ)
     assert done(words) == [True, True, True, False]
     assert "Harbour maternity team, for May 2026" in words
-    assert "has not told us yet what it does" in words
+    assert "has not written here yet what it does" in words
 
 
 def test_what_a_team_does_is_told_with_role_and_day() -> None:
@@ -86,7 +86,7 @@ def test_what_a_team_does_is_told_with_role_and_day() -> None:
     words = shown(*parts, state="summarised", read_at=READ)
     assert done(words) == [True, True, True, True]
     assert "A team, May 2026" in words
-    assert "how long people waited: Cannot change. The line is shared. Because it belongs to another trust." in words
+    assert "Cannot change , about how long people waited: The line is shared. Because it belongs to another trust." in words
     assert "(the shift lead, since 20 May 2026)" in words
     assert "Harbour maternity team, June 2026" not in words, "nothing stands there"
 
