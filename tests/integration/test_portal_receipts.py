@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -190,6 +191,7 @@ ANSWERS = {
     "half an answer": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
     "nothing": b"",
     "silence": None,
+    "an answer that never ends": b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n",
 }
 
 
@@ -207,6 +209,10 @@ async def test_whatever_else_answers_is_a_gateway_that_is_away(
         else:
             writer.write(answer)
             await writer.drain()
+            while case == "an answer that never ends" and not reader.at_eof():
+                writer.write(b" ")
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(1), 0.1)
         writer.close()
 
     server = await asyncio.start_server(answering, "127.0.0.1", 0)

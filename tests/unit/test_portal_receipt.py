@@ -86,8 +86,8 @@ def test_what_a_team_does_is_told_with_role_and_day() -> None:
     words = shown(*parts, state="summarised", read_at=READ)
     assert done(words) == [True, True, True, True]
     assert "A team, May 2026" in words
-    assert "Cannot change , about how long people waited: The line is shared. Because it belongs to another trust." in words
-    assert "(the shift lead, since 20 May 2026)" in words
+    assert "Cannot change , about how long people waited: The line is shared." in words
+    assert "Because it belongs to another trust. (the shift lead, since 20 May 2026)" in words
     assert "Harbour maternity team, June 2026" not in words, "nothing stands there"
 
 
