@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tests.integration.gateway_stage import COMMENT
 from tests.integration.portal_stage import form_token
 from tests.integration.test_demo import up
 
@@ -35,3 +36,15 @@ def test_a_link_of_the_command_line_opens_the_trials_portal_once(tmp_path: Path)
         shown = browser.get("/").text
         assert "Riverside emergency department team" in shown
         assert "Urgent" in shown
+
+
+def test_a_receipt_of_the_trials_gateway_opens_the_patients_page_in_its_portal(tmp_path: Path) -> None:
+    with up(tmp_path) as (_, stack), httpx.Client() as patient:
+        answer = patient.post(
+            f"{stack.gateway_url}/v1/feedback", json=COMMENT, headers={"Authorization": f"Bearer {stack.gateway_key}"}
+        )
+        page = f"{stack.portal_url}/r/{answer.json()['receipt']}"
+        token = form_token(patient.get(f"{page}/withdraw").text)
+        assert "It came on" in patient.get(page).text
+        assert patient.post(f"{page}/withdraw", data={"form_token": token}, follow_redirects=True).url == page
+        assert "We have forgotten it" in patient.get(page).text
