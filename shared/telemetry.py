@@ -179,6 +179,13 @@ def publish_spans(records: Sequence[tuple[str, str | None]]) -> Iterator[list[st
         yield own
 
 
+@contextmanager
+def deliver_spans(channel: str, traceparents: Sequence[str | None]) -> Iterator[None]:
+    """One span for each page that is sent out of the house: the end of its trace."""
+    with _spans(SpanKind.CLIENT, [(f"deliver {channel}", {}, parent) for parent in traceparents]):
+        yield
+
+
 def _kafka(topic: str) -> dict[str, str]:
     return {"messaging.system": "kafka", "messaging.destination.name": topic}
 

@@ -74,12 +74,14 @@ class Due:
         attempts: how often it was tried in vain.
         summary: the page as it is now; None: it was taken back.
         notice: that it was, for who got it before.
+        traceparent: of the trace that brought the page.
     """
 
     id: UUID
     attempts: int
     summary: LearningSummary | None
     notice: Notice | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

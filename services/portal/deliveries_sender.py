@@ -114,7 +114,8 @@ class Sender:
             await self._drop(claim, [each.id for each in pages], "not_permitted")
         if due:
             try:
-                await self._deliver(claim, due)
+                with telemetry.deliver_spans(claim.channel.value, [each.traceparent for each in due]):
+                    await self._deliver(claim, due)
             except TransientFault:
                 raise
             except asyncio.CancelledError:

@@ -109,7 +109,7 @@ _CLAIM = text(
 _CLAIMED = text(
     """
     SELECT d.subscription_id, d.id, d.attempts, d.team_id, d.period, d.revision, d.takes_back,
-           p.payload::text AS payload
+           p.payload::text AS payload, p.traceparent
       FROM unnest(CAST(:ids AS uuid[])) AS s (id)
      CROSS JOIN LATERAL (
            SELECT * FROM delivery
@@ -251,7 +251,9 @@ class DeliveryStore:
             deliveries: dict[UUID, list[Due]] = defaultdict(list)
             for row in rows:
                 summary = LearningSummary.model_validate_json(row.payload) if row.payload is not None else None
-                deliveries[row.subscription_id].append(Due(row.id, row.attempts, summary, _notice(row)))
+                deliveries[row.subscription_id].append(
+                    Due(row.id, row.attempts, summary, _notice(row), row.traceparent)
+                )
         return [
             Claim(
                 subscription=row.id,

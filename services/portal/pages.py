@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from shared.consumer import Delivery
 
 _KEEP = text(
-    "INSERT INTO page (team_id, period, revision, payload, received_at) "
-    "SELECT team_id, period, revision, payload, :now "
+    "INSERT INTO page (team_id, period, revision, payload, received_at, traceparent) "
+    "SELECT team_id, period, revision, payload, :now, traceparent "
     "FROM jsonb_to_recordset(CAST(:rows AS jsonb)) "
-    "AS given(team_id text, period date, revision integer, payload jsonb) ORDER BY team_id, period "
+    "AS given(team_id text, period date, revision integer, payload jsonb, traceparent text) ORDER BY team_id, period "
     "ON CONFLICT (team_id, period) DO UPDATE SET revision = EXCLUDED.revision, payload = EXCLUDED.payload, "
-    "received_at = EXCLUDED.received_at WHERE EXCLUDED.revision > page.revision RETURNING team_id, period"
+    "received_at = EXCLUDED.received_at, traceparent = EXCLUDED.traceparent "
+    "WHERE EXCLUDED.revision > page.revision RETURNING team_id, period"
 )
 _TAKE_BACK = text(
     "UPDATE page SET payload = NULL, received_at = :now "
@@ -85,24 +86,25 @@ class PageStore:
         Raises:
             TransientFault: PostgreSQL is away; nothing was written.
         """
-        newest: dict[tuple[str, date], LearningSummary] = {}
-        for summary in (delivery.event for delivery in deliveries):
-            known = newest.get((summary.team_id, summary.period))
-            if known is None or known.revision < summary.revision:
-                newest[summary.team_id, summary.period] = summary
+        newest: dict[tuple[str, date], Delivery[LearningSummary]] = {}
+        for delivery in deliveries:
+            page = (delivery.event.team_id, delivery.event.period)
+            if page not in newest or newest[page].event.revision < delivery.event.revision:
+                newest[page] = delivery
         rows = [
             {
-                "team_id": summary.team_id,
-                "period": summary.period.isoformat(),
-                "revision": summary.revision,
-                "payload": summary.model_dump(mode="json"),
+                "team_id": delivery.event.team_id,
+                "period": delivery.event.period.isoformat(),
+                "revision": delivery.event.revision,
+                "payload": delivery.event.model_dump(mode="json"),
+                "traceparent": delivery.traceparent,
             }
-            for summary in newest.values()
+            for delivery in newest.values()
         ]
         now = self._clock()
         async with transient_faults_told(), self._database.begin() as connection:
             kept = await connection.execute(_KEEP, {"rows": json.dumps(rows), "now": now})
-            await deliveries_store.due(connection, [newest[row.team_id, row.period] for row in kept], now)
+            await deliveries_store.due(connection, [newest[row.team_id, row.period].event for row in kept], now)
 
     async def on_taken_back(self, keys: Sequence[str]) -> None:
         """Forget what these pages say; their revision stays, so that only a newer one brings a page back.

@@ -10,7 +10,7 @@ from tests.chaos import embedded, real
 from tests.chaos.plan import Targets, planned
 
 
-@pytest.mark.parametrize(("targets", "rounds"), [(real.TARGETS, 20), (real.TARGETS, 13), (embedded.TARGETS, 3)])
+@pytest.mark.parametrize(("targets", "rounds"), [(real.TARGETS, 20), (real.TARGETS, 17), (embedded.TARGETS, 3)])
 @pytest.mark.parametrize("seed", range(20))
 def test_every_fault_strikes_and_no_round_strikes_twice_at_the_same(targets: Targets, rounds: int, seed: int) -> None:
     plan = planned(targets, rounds, 100, seed)

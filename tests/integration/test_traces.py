@@ -9,14 +9,22 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from pydantic import SecretStr
 
+from services.portal.pages import PageStore
+from shared.consumer import Delivery
 from tests import clips
+from tests.integration.delivery_stage import running_deliveries
 from tests.integration.house import running_house
 from tests.integration.test_media_service_whole_way import STORY, House, sent
 from tests.integration.test_media_service_whole_way import house as house_with_media
+from tests.integration.webhook_receiver import Receiver
+from tests.unit.subscription_samples import page
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from opentelemetry.sdk.trace import ReadableSpan
 
     from shared.publisher import KafkaPublisher
@@ -40,8 +48,12 @@ WAY_OF_A_FILM = [
     "POST /v1/media/{media_id}/complete",
     "publish media-uploaded",
     "process media-uploaded",
-    *WAY[2:],
+    WAY[2],
 ]
+"""From there on it is a comment's way."""
+
+NO_MAIL = SecretStr("mailto://127.0.0.1:9")
+"""Where nobody listens: nothing is sent there."""
 
 CLIENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -85,13 +97,13 @@ async def test_a_comments_trace_is_unbroken_from_the_request_to_the_page(
 async def test_a_films_trace_is_unbroken_through_the_media_service(
     spans: InMemorySpanExporter, house_with_media: House
 ) -> None:
-    def pages() -> list[ReadableSpan]:
-        return [span for span in spans.get_finished_spans() if span.name == WAY[-1]]
+    def read() -> list[ReadableSpan]:
+        return [span for span in spans.get_finished_spans() if span.name == WAY_OF_A_FILM[-1]]
 
     await sent(house_with_media, clips.mp4(words=STORY))
-    await until(lambda: bool(pages()), 60)
+    await until(lambda: bool(read()), 60)
 
-    way = way_of(pages()[0], spans)
+    way = way_of(read()[0], spans)
     assert [span.name for span in way] == WAY_OF_A_FILM
     assert len({span.context.trace_id for span in way}) == 1
 
@@ -109,3 +121,21 @@ async def test_the_client_s_own_trace_goes_on(
         await until(lambda: bool(read()), 30)
 
     assert {format(span.context.trace_id, "032x") for span in read()} == {CLIENT.split("-")[1]}
+
+
+async def test_a_page_is_delivered_in_the_trace_that_brought_it(
+    database_url: DatabaseUrl, tmp_path: Path, spans: InMemorySpanExporter
+) -> None:
+    receiver = Receiver(tmp_path)
+    receiver.start()
+    try:
+        async with running_deliveries(await database_url("portal"), NO_MAIL) as deliveries:
+            await deliveries.subscribe(receiver.url)
+            pages = PageStore(deliveries.database, deliveries.clock)
+            await pages.on_learning_summary([Delivery(page(), CLIENT)])
+            await deliveries.sender().turn()
+    finally:
+        receiver.stop()
+
+    (told,) = [span for span in spans.get_finished_spans() if span.name == "deliver webhook"]
+    assert format(told.context.trace_id, "032x") == CLIENT.split("-")[1]
