@@ -40,7 +40,7 @@ SERVERS = {"broker": "tansu", "postgresql": "postgres", "bucket": "weed"}
 
 TARGETS: Targets = {"stack": ONCE, **dict.fromkeys(SERVERS, (Kind.KILL,))}
 
-START_LIMIT = 60.0
+START_LIMIT = 90.0
 STOP_LIMIT = 30.0
 """Seconds."""
 
@@ -95,7 +95,9 @@ class EmbeddedHouse:
 
     async def up(self) -> None:
         """Wait until it takes requests."""
-        assert await comes_true(self._is_up, START_LIMIT), f"heed up does not start: see {self._log}"
+        if not await comes_true(self._is_up, START_LIMIT):
+            said = (await asyncio.to_thread(self._log.read_text, encoding="utf-8")).splitlines()
+            raise AssertionError(f"heed up does not start within {START_LIMIT:.0f} s; it said: {said[-5:]}")
 
     async def _is_up(self) -> bool:
         told = self._told()
