@@ -126,8 +126,9 @@ def spawned(program: str, **options: object) -> subprocess.Popen[str]:
 
 def test_a_real_ctrl_c_during_asynchronous_work_is_quiet() -> None:
     program = """
-import asyncio, sys, click
+import asyncio, signal, sys, click
 from deploy.cli import run
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests in the background has it ignored
 async def work():
     print("at work", flush=True)
     await asyncio.Event().wait()
