@@ -35,7 +35,7 @@ from tests.integration.upload_stage import client_of, completed, declaration, jo
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from deploy.servers import Stage
@@ -151,6 +151,34 @@ async def test_a_film_from_its_upload_to_a_theme_and_to_its_end(house: House, tm
         return bool((await journey(house.http, ticket))["state"] != "received")
 
     await until(counted, 60)
+    assert (await house.http.delete(f"/v1/feedback/{ticket['receipt']}")).status_code == 202
+    await house.stands_at(ticket, "erased")
+    for folder in ("quarantine", "clean"):
+        assert await house.bucket.versions(f"{folder}/{ticket['media_id']}/") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "content_type", "made"),
+    [
+        ("video", "video/webm", lambda: clips.webm(words=())),
+        ("audio", "audio/mpeg", clips.sound),
+        ("image", "image/jpeg", clips.photo),
+    ],
+    ids=["webm", "mp3", "jpeg"],
+)
+async def test_other_recordings_go_the_same_way_to_the_same_end(
+    house: House, tmp_path: Path, kind: str, content_type: str, made: Callable[[], bytes]
+) -> None:
+    content = made()
+    assert any(trace in content for trace in clips.TRACES), "there is something to be cleaned"
+    ticket = await sent(house, content, kind=kind, content_type=content_type)
+    await house.stands_at(ticket, "accepted")
+
+    await house.bucket.download(f"clean/{ticket['media_id']}/recording", tmp_path / "clean", most=1 << 30)
+    clean = (tmp_path / "clean").read_bytes()
+    assert not any(trace in clean for trace in clips.TRACES)
+    await until(lambda: bool(house.seen.get(FEEDBACK_ANALYSED.name)), 60)
+
     assert (await house.http.delete(f"/v1/feedback/{ticket['receipt']}")).status_code == 202
     await house.stands_at(ticket, "erased")
     for folder in ("quarantine", "clean"):
