@@ -52,9 +52,10 @@ lint: .venv/.dev ## Check style and the walls between packages
 types: .venv/.dev ## Check types
 	$(BIN)/mypy
 
-# Playwright keeps an event loop running in its process, in which no other test's could run.
+# In the order of the folders, so that the longest test, a chaos run, does not come last. Without the browser's:
+# Playwright keeps an event loop running in its process, in which no other test's can run.
 test: .venv/.dev ## Unit, contract, component and integration tests on the embedded stack
-	$(BIN)/pytest -n 2 --dist loadscope --ignore tests/browser
+	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder --ignore tests/browser
 
 test-unit: .venv/.dev ## The fast ones only
 	$(BIN)/pytest tests/unit tests/contract tests/component
