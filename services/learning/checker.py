@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from services.learning import language, quotes, rendering, wording
 from services.learning.choice import THEMES_SHOWN
 from services.learning.voices import DEMOGRAPHIC_MINIMUM
+from shared import period_names
 from shared.summaries import MINIMUM_RESPONSES, Amount, LearningSummary
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _masked(summary: LearningSummary, text: str) -> str:
 def _dates(summary: LearningSummary) -> Iterator[str]:
     """Every period that the payload holds, as the text names it."""
     kind = summary.period_kind
-    yield wording.span(summary.period, kind)
+    yield period_names.span(summary.period, kind)
     for chart in summary.pattern.charts:
         if chart.since is not None:
             yield wording.since(chart.since, kind)

@@ -14,6 +14,7 @@ from services.learning import wording
 from services.learning.amounts import amount, rounded
 from services.learning.questions import choose
 from services.learning.themes import THEMES
+from shared import period_names
 from shared.digests import MINIMUM_TEAMS, ThemeDigest
 from shared.summaries import MINIMUM_CELL
 
@@ -117,7 +118,7 @@ def _tones(
 def _text(made: ThemeDigest) -> str:
     words = THEMES[made.theme]
     lines = [
-        f"{made.theme}: {wording.span(made.period, made.period_kind)}",
+        f"{made.theme}: {period_names.span(made.period, made.period_kind)}",
         "",
         f"At least {made.minimum_teams} teams heard about this; none is named. Of about {made.read} comments, about "
         f"{made.raised} raise it.",

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from services.learning import rendering, wording
+from shared import period_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +49,7 @@ _WIDTH, _HEIGHT, _MARGIN = 640, 90, 8
 
 def document(summaries: Sequence[LearningSummary]) -> str:
     """One document, a sheet of paper for each page; in UTF-8 once encoded, it loads nothing from anywhere."""
-    names = {escape(f"{each.team_name}: {wording.span(each.period, each.period_kind)}") for each in summaries}
+    names = {escape(f"{each.team_name}: {period_names.span(each.period, each.period_kind)}") for each in summaries}
     title = names.pop() if len(names) == 1 else "What patients told us"
     body = "\n".join(f"<article>\n{_lines(summary)}\n</article>" for summary in summaries) or "<p>No summaries yet.</p>"
     return (
@@ -106,7 +107,8 @@ def _figure(chart: ThemeChart, kind: PeriodKind) -> str:
     first, last = chart.points[0].period, chart.points[-1].period
     verb = "valued" if chart.tone == "valued" else "raised"
     told = (
-        f"Share of comments that {verb} {chart.label}, from {wording.span(first, kind)} to {wording.span(last, kind)}. "
+        f"Share of comments that {verb} {chart.label}, "
+        f"from {period_names.span(first, kind)} to {period_names.span(last, kind)}. "
         f"The line across is the usual level, {chart.mean}%; the band is what chance explains."
     )
     return (

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.learning import wording
+from shared import period_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -92,7 +93,7 @@ def markdown(summary: LearningSummary) -> str:
 def lines(summary: LearningSummary) -> Iterator[Line]:
     """The page, line by line, in the order of learning.md; a team to talk to (its section 6) comes later."""
     yield Line("title", f"{summary.team_name} ({summary.organisation})")
-    yield Line("subtitle", f"What patients told us: {wording.span(summary.period, summary.period_kind)}")
+    yield Line("subtitle", f"What patients told us: {period_names.span(summary.period, summary.period_kind)}")
     for name, section in (
         ("heard", _sentences(_heard(summary))),
         ("valued", _valued(summary)),

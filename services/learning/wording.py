@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared import period_names
+
 if TYPE_CHECKING:
     from datetime import date
 
@@ -97,22 +99,7 @@ HEADINGS = {
     "certainty": "How sure are we?",
 }
 
-_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
-
-MONTHS = frozenset(_MONTHS)
+MONTHS = frozenset(period_names.MONTHS)
 
 OTHER_CHANNEL = "other ways"
 
@@ -205,28 +192,9 @@ def _reason(signal: Signal) -> str:
     return _CHART_RULES[signal.rule, signal.direction]
 
 
-def month(period: date) -> str:
-    """As "May 2024", in English whatever the server speaks."""
-    return f"{_MONTHS[period.month - 1]} {period.year}"
-
-
-def day(moment: date) -> str:
-    """As "8 June 2026"."""
-    return f"{moment.day} {month(moment)}"
-
-
-def span(period: date, kind: PeriodKind) -> str:
-    """A period by name: "May 2024", "the week of 8 June 2026", "April to June 2026"."""
-    if kind == "week":
-        return f"the week of {day(period)}"
-    if kind == "quarter":
-        return f"{_MONTHS[period.month - 1]} to {_MONTHS[period.month + 1]} {period.year}"
-    return month(period)
-
-
 def since(period: date, kind: PeriodKind) -> str:
     """When something began, after "since": a quarter begins with its first month."""
-    return month(period) if kind == "quarter" else span(period, kind)
+    return period_names.month(period) if kind == "quarter" else period_names.span(period, kind)
 
 
 def group(measure: str, value: str) -> str:
@@ -263,7 +231,7 @@ def commitment(made: Commitment) -> str:
     told = f"{made.label}: {_STATES[made.state]}"
     if made.because:
         told += f", because {made.because}"
-    who = f" ({made.role}, {day(made.since)})" if made.role else f" ({day(made.since)})"
+    who = f" ({made.role}, {period_names.day(made.since)})" if made.role else f" ({period_names.day(made.since)})"
     return told + who + ("; people told" if made.people_told else "")
 
 

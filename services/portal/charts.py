@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from services.portal import periods
+from shared import period_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +116,7 @@ def drawing(chart: ThemeChart, steps: Sequence[ChartStep], kind: str) -> Drawing
     points = chart.points
     scale = _Scale(chart)
     verb = "Valued" if chart.tone == "valued" else "Raised"
-    first, last = periods.span(points[0].period, kind), periods.span(points[-1].period, kind)
+    first, last = period_names.span(points[0].period, kind), period_names.span(points[-1].period, kind)
     special = [point for point in points if point.rule and point.percent is not None]
     limited = [point.lower is not None and point.upper is not None for point in points]
     noted = tuple(_steps(points, steps, scale, kind))
@@ -190,7 +190,7 @@ def _steps(points: Sequence[ChartPoint], steps: Sequence[ChartStep], scale: _Sca
     drawn: list[StepMark] = []
     for step in steps:
         if step.period in places:
-            told = f"{STEPS[step.kind]}, from {periods.span(step.period, kind)}"
+            told = f"{STEPS[step.kind]}, from {period_names.span(step.period, kind)}"
             told += f" ({step.reason})" if step.reason else ""
             drawn.append(StepMark(scale.x(places[step.period]), chr(ord("A") + len(drawn) % 26), told))
     return drawn
@@ -203,7 +203,7 @@ def _usual(chart: ThemeChart) -> str:
 
 def _described(chart: ThemeChart, kind: str, special: int) -> str:
     verb = "value" if chart.tone == "valued" else "raise"
-    first, last = (periods.span(point.period, kind) for point in (chart.points[0], chart.points[-1]))
+    first, last = (period_names.span(point.period, kind) for point in (chart.points[0], chart.points[-1]))
     told = (
         f"Share of comments that {verb} {chart.label}, from {first} to {last}. The line across is the usual level, "
         f"{chart.mean}%; the band is what chance explains."
@@ -221,7 +221,7 @@ def _row(point: ChartPoint, steps: Sequence[ChartStep], kind: str) -> Row:
     if point.percent is None:
         noted.insert(0, "too few comments")
     return Row(
-        period=periods.span(point.period, kind),
+        period=period_names.span(point.period, kind),
         share=_percent(point.percent),
         responses="" if point.responses is None else f"about {point.responses}",
         lower=_percent(point.lower),

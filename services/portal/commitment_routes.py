@@ -10,10 +10,11 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.responses import RedirectResponse
 
-from services.portal import commitment_form, periods
+from services.portal import commitment_form
 from services.portal.access import Form, OwnTeam, SignedIn, portal_of
 from services.portal.commitment_form import STATES, Written
 from services.portal.days import day
+from shared import period_names
 
 if TYPE_CHECKING:
     from services.portal.people import Person
@@ -106,7 +107,7 @@ def told(made: CommitmentRecorded, labels: dict[str, str]) -> Told:
         state=STATES[made.state],
         text=made.text,
         because=made.because or "",
-        how=f"{made.role}, since {periods.day(made.since)}{people}",
+        how=f"{made.role}, since {period_names.day(made.since)}{people}",
     )
 
 
@@ -127,7 +128,7 @@ def _form(
         team_id=summary.team_id,
         team_name=summary.team_name,
         period=summary.period.isoformat(),
-        period_name=periods.span(summary.period, summary.period_kind),
+        period_name=period_names.span(summary.period, summary.period_kind),
         themes={written.theme: themes_of(summary).get(written.theme, written.theme)}
         if numbered[1] > 1
         else themes_of(summary),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.portal import periods
 from services.portal.charts import Drawing, drawing
 from services.portal.page_text import COMMITMENTS, PATTERN, Section, sections, without_mark
+from shared import period_names
 
 if TYPE_CHECKING:
     from shared.summaries import LearningSummary, ThemeChart
@@ -80,7 +80,7 @@ def page_view(summary: LearningSummary) -> PageView:
         team_name=summary.team_name,
         organisation=summary.organisation,
         period=summary.period.isoformat(),
-        period_name=periods.span(summary.period, summary.period_kind),
+        period_name=period_names.span(summary.period, summary.period_kind),
         period_kind=summary.period_kind,
         provisional=summary.provisional,
         sections=_with_commitments(tuple(_unmarked(section) for section in sections(summary.markdown))),

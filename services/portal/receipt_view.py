@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from services.portal import periods
 from services.portal.directory import UNROUTED
+from shared import period_names
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -116,9 +116,9 @@ def team_name(directory: Directory, team_id: str) -> str:
 
 def period_name(period: date, kind: str | None) -> str:
     """As "May 2026"; where the portal has no page of it, by its first day alone."""
-    return periods.span(period, kind) if kind else f"the time from {periods.day(period)}"
+    return period_names.span(period, kind) if kind else f"the time from {period_names.day(period)}"
 
 
 def on(moment: datetime) -> str:
     """As "8 June 2026", where the patient is."""
-    return periods.day(moment.astimezone(LONDON))
+    return period_names.day(moment.astimezone(LONDON))

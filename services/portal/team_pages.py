@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from services.portal import periods
 from services.portal.access import OwnTeam, SignedIn, portal_of
 from services.portal.commitment_routes import themes_of, told
 from services.portal.days import day
 from services.portal.directory import UNROUTED
 from services.portal.page_view import page_view
+from shared import period_names
 
 if TYPE_CHECKING:
     from services.portal.people import Person
@@ -29,7 +29,7 @@ async def my_teams(request: Request, person: SignedIn) -> Response:
     newest = await portal.pages.newest(ids)
     directory = portal.directory.current
     teams = [
-        (directory.team(team_id), page, periods.span(page.period, page.kind) if page else "")
+        (directory.team(team_id), page, period_names.span(page.period, page.kind) if page else "")
         for team_id in ids
         for page in (newest.get(team_id),)
     ]
@@ -54,7 +54,7 @@ async def team(request: Request, team_id: OwnTeam, person: SignedIn) -> Response
         person,
         team=portal.directory.current.team(team_id),
         commitments=[told(each, {}) for each in await portal.commitments.newest(team_id)],
-        references=[(reference, periods.span(reference.period, reference.kind)) for reference in found],
+        references=[(reference, period_names.span(reference.period, reference.kind)) for reference in found],
     )
 
 

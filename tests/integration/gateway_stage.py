@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import text
 
-from deploy.provision import provision
 from services.gateway.app import SCHEMA, migrate_database
 from services.gateway.feedback import Prepared, prepare
 from services.gateway.integrations import Integration
@@ -23,6 +18,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.submission import read_submission
 from shared.database import engine
 from tests import waiting
+from tests.integration.module_database import module_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -47,20 +43,9 @@ COMMENT: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def gateway_url(stage: Stage) -> Iterator[str]:
-    """The gateway role's URL, on a database of the module's own: its tests share it, and the time it takes to make."""
-    name = f"heed_test_{uuid4().hex}"
-    administrator = stage.database.url
-    own = make_url(administrator).set(database=name).render_as_string(hide_password=False)
-    with asyncio.Runner() as runner:
-        runner.run(_administer(administrator, f"CREATE DATABASE {name}"))
-        yield runner.run(provision(own, [SCHEMA], {SCHEMA: "for tests only"}))[SCHEMA]
-        runner.run(_administer(administrator, f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-async def _administer(administrator: str, statement: str) -> None:
-    admin = create_async_engine(administrator, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    async with admin.connect() as connection:
-        await connection.execute(text(statement))
+    """The gateway role's URL, on a database of the module's own."""
+    with module_database(stage.database.url, SCHEMA) as url:
+        yield url
 
 
 @pytest.fixture

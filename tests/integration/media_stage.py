@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,11 +10,8 @@ from uuid import UUID, uuid4
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import text
 
-from deploy.provision import provision
 from services.media.app import SCHEMA
 from services.media.checking import Checker
 from services.media.handlers import MediaHandler
@@ -32,6 +28,7 @@ from shared.media import MediaChecked, MediaConsent, MediaKind, MediaUploaded, U
 from shared.objects import ObjectStore
 from shared.topics import FEEDBACK_SUBMITTED, MEDIA_CHECKED
 from tests import clips
+from tests.integration.module_database import module_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -186,19 +183,8 @@ def _file(identity: UUID, role: str, content: bytes, content_type: str) -> dict[
 @pytest.fixture(scope="module")
 def media_url(stage: Stage) -> Iterator[str]:
     """The media role's URL, on a database of the module's own."""
-    name = f"heed_test_{uuid4().hex}"
-    administrator = stage.database.url
-    own = make_url(administrator).set(database=name).render_as_string(hide_password=False)
-    with asyncio.Runner() as runner:
-        runner.run(_administer(administrator, f"CREATE DATABASE {name}"))
-        yield runner.run(provision(own, [SCHEMA], {SCHEMA: "for tests only"}))[SCHEMA]
-        runner.run(_administer(administrator, f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-async def _administer(administrator: str, statement: str) -> None:
-    admin = create_async_engine(administrator, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    async with admin.connect() as connection:
-        await connection.execute(text(statement))
+    with module_database(stage.database.url, SCHEMA) as url:
+        yield url
 
 
 @pytest.fixture
