@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -202,6 +203,24 @@ def test_what_is_mounted_is_there_and_what_is_kept_has_a_volume() -> None:
         for volume in container.get("volumes", ()):
             source = filled(volume, {}).split(":")[0]
             assert (ROOT / source).exists() if source.startswith(".") else source in compose()["volumes"]
+
+
+def against_the_specification(file: Path) -> subprocess.CompletedProcess[str]:
+    """Held against the Compose specification's JSON schema."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_it_is_what_the_compose_specification_says() -> None:
+    assert against_the_specification(ROOT / "docker-compose.yml").returncode == 0
+
+
+def test_a_field_that_the_specification_does_not_know_would_be_found(tmp_path: Path) -> None:
+    wrong = tmp_path / "docker-compose.yml"
+    wrong.write_text(TEXT.replace("read_only: true", "readonly: true"), encoding="utf-8")
+    found = against_the_specification(wrong)
+    assert found.returncode == 1
+    assert "'readonly' was unexpected" in found.stdout
 
 
 def test_docker_compose_takes_it(tmp_path: Path) -> None:
