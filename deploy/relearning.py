@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from services.analysis.reader import Reading, Submission
+from services.analysis.segments import Cue
 from services.learning.rereading import NOBODY, ReadAgain, RereadingStore
 from shared.errors import HeedError
 
@@ -61,6 +62,8 @@ def _read(reader: Reader, words: Sequence[StoredWords]) -> list[ReadAgain]:
             Submission(
                 id=str(stored.feedback_id),
                 text=stored.text,
+                # Where a stretch ends is not kept, and not asked for.
+                cues=tuple(Cue(start, start, said) for start, said in stored.spoken),
                 question_type=stored.question_type,
                 consent_to_quote=stored.quote_ok,
                 language=stored.language,
@@ -84,7 +87,12 @@ def _again(stored: StoredWords, result: Reading) -> ReadAgain:
         severity=result.severity,
         quote_ok=result.quote_ok,
         segments=tuple(
-            (segment.text, segment.impression.label, tuple(name for name, _ in segment.impression.themes))
+            (
+                segment.text,
+                segment.impression.label,
+                tuple(name for name, _ in segment.impression.themes),
+                segment.start_seconds,
+            )
             for segment in result.segments
         ),
     )

@@ -111,6 +111,8 @@ class MediaReference(_Model):
     media_id: Name
     content_type: Name
     duration_seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
+    stored: bool = False
+    """Whether its checked copy was put into the bucket; else nobody but the sender has it."""
 
 
 class TranscriptSegment(_Model):
@@ -224,6 +226,8 @@ class FeedbackAnalysed(Event):
     redactions: dict[str, int]
     """How many of each kind were replaced."""
     model_version: str
+    media: Annotated[tuple[MediaReference, ...], Field(max_length=20)] = ()
+    """As it was submitted: what the seconds of the segments count in."""
 
     def key(self) -> str:
         """Partition by feedback id."""

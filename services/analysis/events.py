@@ -55,6 +55,7 @@ def analysed(event: FeedbackSubmitted, reading: Reading, now: datetime) -> Feedb
         quote_ok=reading.quote_ok,
         redactions=reading.counts,
         model_version=reading.model_version,
+        media=event.media,
     )
 
 

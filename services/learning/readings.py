@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from services.learning.corrections import tone_of
 from services.learning.periods import period_of
@@ -16,10 +17,9 @@ from services.learning.periods import period_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
-    from uuid import UUID
 
     from services.learning.periods import PeriodKind
-    from shared.events import FeedbackAnalysed
+    from shared.events import FeedbackAnalysed, MediaReference
 
 Measure = tuple[str, str]
 """A measure and its value: ("sentiment", "1"), ("theme_negative", "Timeliness of care"), ("responses", "")."""
@@ -79,16 +79,37 @@ def reading_of(event: FeedbackAnalysed, team_id: str, kind: PeriodKind = "month"
             "urgent": event.urgent,
             "quote_ok": event.quote_ok and not event.urgent,
             "segments": [
-                {
-                    "text": _clean(segment.text),
-                    "sentiment": segment.sentiment.label,
-                    "themes": [_clean(theme.name) for theme in segment.themes],
-                }
+                segment_row(
+                    _clean(segment.text) or "",
+                    segment.sentiment.label,
+                    [_clean(theme.name) or "" for theme in segment.themes],
+                    segment.start_seconds,
+                )
                 for segment in event.segments
             ],
+            "media": _stored(event.media),
             "model_version": _clean(event.model_version),
         },
     )
+
+
+def segment_row(text: str, sentiment: int, themes: Sequence[str], start_seconds: float | None) -> dict[str, Any]:
+    """A stretch as it is stored; seconds only where it was spoken."""
+    row: dict[str, Any] = {"text": text, "sentiment": sentiment, "themes": list(themes)}
+    return row if start_seconds is None else {**row, "start_seconds": start_seconds}
+
+
+def _stored(media: Iterable[MediaReference]) -> list[dict[str, str]]:
+    """Id and type of what is in the bucket; of what only its sender has, there is nothing to be watched."""
+    found = [(_uuid(each.media_id), _clean(each.content_type) or "") for each in media if each.stored]
+    return [{"media_id": str(media_id), "content_type": type_} for media_id, type_ in found if media_id is not None]
+
+
+def _uuid(given: str) -> UUID | None:
+    try:
+        return UUID(given)
+    except ValueError:
+        return None
 
 
 def tombstone(feedback_id: UUID) -> Reading:

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from services.learning import beside
 from services.learning.corrections import overlaid, reread
 from services.learning.counting import locked, mark_due, parsed, recount
-from services.learning.readings import deltas, measures_of_the_model
+from services.learning.readings import deltas, measures_of_the_model, segment_row
 from shared.database import transient_faults_told
 
 if TYPE_CHECKING:
@@ -49,11 +49,17 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 
 @dataclass(frozen=True, slots=True)
 class StoredWords:
-    """The redacted words of one reading, as another model is to read them."""
+    """The redacted words of one reading, as another model is to read them.
+
+    Attributes:
+        text: what was written.
+        spoken: what was said after it, each stretch with the second in which it begins.
+    """
 
     feedback_id: UUID
     version: int
     text: str
+    spoken: tuple[tuple[float, str], ...]
     question_type: str
     language: str | None
     quote_ok: bool
@@ -66,7 +72,7 @@ class ReadAgain:
     Attributes:
         version: of the feedback whose words were read.
         themes: name and probability.
-        segments: redacted text, sentiment and names of themes of each stretch.
+        segments: redacted text, sentiment, names of themes and first second of each stretch.
     """
 
     feedback_id: UUID
@@ -76,7 +82,7 @@ class ReadAgain:
     themes: tuple[tuple[str, float], ...]
     severity: float
     quote_ok: bool
-    segments: tuple[tuple[str, int, tuple[str, ...]], ...]
+    segments: tuple[tuple[str, int, tuple[str, ...], float | None], ...]
 
 
 class RereadingStore:
@@ -148,7 +154,7 @@ def _read_again(old: Reading, given: ReadAgain) -> Reading:
         given.model_version,
         given.sentiment,
         [name for name, _ in given.themes],
-        [(label, names) for _, label, names in given.segments],
+        [(label, names) for _, label, names, _ in given.segments],
         has_words=("read", "") in as_read,
     )
     return replace(old, measures=reread(as_read, found), uncorrected=None)
@@ -165,7 +171,7 @@ def _row(reading: Reading, given: ReadAgain) -> dict[str, Any]:
         "themes": [{"name": name, "probability": probability} for name, probability in given.themes],
         "severity": given.severity,
         "quote_ok": given.quote_ok,
-        "segments": [{"text": t, "sentiment": label, "themes": names} for t, label, names in given.segments],
+        "segments": [segment_row(*segment) for segment in given.segments],
         "model_version": given.model_version,
         "measures": reading.measures,
         "uncorrected": reading.uncorrected,
@@ -173,10 +179,12 @@ def _row(reading: Reading, given: ReadAgain) -> dict[str, Any]:
 
 
 def _stored(row: Any) -> StoredWords:
+    segments = parsed(row.segments)
     return StoredWords(
         feedback_id=row.feedback_id,
         version=row.version,
-        text="\n".join(segment["text"] for segment in parsed(row.segments)),
+        text="\n".join(segment["text"] for segment in segments if "start_seconds" not in segment),
+        spoken=tuple((each["start_seconds"], each["text"]) for each in segments if "start_seconds" in each),
         question_type=row.question_type or "nonspecific",
         language=row.language,
         quote_ok=row.quote_ok,

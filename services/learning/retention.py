@@ -52,7 +52,7 @@ _WORDS = text(
         )
         ORDER BY feedback_id LIMIT :limit FOR UPDATE
     ), gone AS (
-        UPDATE reading SET segments = '[]', quote_ok = false FROM old
+        UPDATE reading SET segments = '[]', media = '[]', quote_ok = false FROM old
         WHERE reading.feedback_id = old.feedback_id RETURNING team_id, period
     ), due AS (
         INSERT INTO due_page (team_id, period, removes)

@@ -51,6 +51,7 @@ _COLUMNS = {
     "urgent": "boolean",
     "quote_ok": "boolean",
     "segments": "jsonb",
+    "media": "jsonb",
     "model_version": "text",
     "measures": "jsonb",
     "uncorrected": "jsonb",
@@ -61,6 +62,7 @@ _EMPTY: dict[str, Any] = {
     **dict.fromkeys(_COLUMNS),
     "themes": [],
     "segments": [],
+    "media": [],
     "urgent": False,
     "quote_ok": False,
 }

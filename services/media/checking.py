@@ -240,6 +240,7 @@ def _submitted(event: MediaUploaded, finding: Finding) -> FeedbackSubmitted:
         "media_id": str(event.media_id),
         "content_type": recording.content_type,
         "duration_seconds": finding.seconds,
+        "stored": True,
     }
     try:
         return FeedbackSubmitted.model_validate(
