@@ -15,8 +15,8 @@ from aiokafka.errors import ClusterAuthorizationFailedError, IncompatibleBrokerV
 from aiokafka.protocol.admin import CreateAclsRequest, DescribeAclsRequest
 
 from deploy.admin import admin_client
-from services.learning.digests import SLUGS
 from shared.errors import HeedError, TransientFault
+from shared.themes import SLUGS
 from shared.topics import TOPICS
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from aiokafka.errors import IncompatibleBrokerVersion, for_code
 from deploy.access import grant_access
 from deploy.admin import admin_client
 from deploy.cli import run
-from services.learning.digests import SLUGS
 from shared.errors import HeedError, TransientFault, UsageError
 from shared.settings import ServiceSettings, load
+from shared.themes import SLUGS
 from shared.topics import TOPICS
 
 if TYPE_CHECKING:

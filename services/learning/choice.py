@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.learning.patterns import MEASURES, Counts, ThemePattern, Tone
-from services.learning.themes import words_for
 from shared.summaries import MINIMUM_CELL
+from shared.themes import words_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from services.learning.themes import words_for
 from shared.database import transient_faults_told
 from shared.summaries import Commitment
+from shared.themes import words_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

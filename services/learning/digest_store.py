@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from services.learning.counting import parsed
-from services.learning.digests import SLUGS
 from shared.database import transient_faults_told
 from shared.digests import ThemeDigest
+from shared.themes import SLUGS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence

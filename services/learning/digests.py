@@ -7,16 +7,15 @@ together or not at all, as the sum would give the other one away.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from services.learning import wording
 from services.learning.amounts import amount, rounded
 from services.learning.questions import choose
-from services.learning.themes import THEMES
 from shared import period_names
 from shared.digests import MINIMUM_TEAMS, ThemeDigest
 from shared.summaries import MINIMUM_CELL
+from shared.themes import SLUGS, THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,15 +27,6 @@ if TYPE_CHECKING:
 
 Counts = dict[str, int]
 """By team."""
-
-
-def slug_of(theme: str) -> str:
-    """A theme's part of its topic's name: a-z, 0-9 and single hyphens."""
-    return "-".join(re.findall(r"[a-z0-9]+", theme.casefold()))
-
-
-SLUGS: dict[str, str] = {slug_of(theme): theme for theme in THEMES}
-"""The themes that have a topic: those of the bundled model, by slug."""
 
 
 def digest(

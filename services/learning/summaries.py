@@ -14,7 +14,6 @@ from services.learning.charts import MINIMUM_POINTS
 from services.learning.heard import heard
 from services.learning.patterns import MEASURES, ThemePattern, Timeline, table_of
 from services.learning.records import NO_RECORDS
-from services.learning.themes import words_for
 from shared.summaries import (
     MINIMUM_RESPONSES,
     Certainty,
@@ -25,6 +24,7 @@ from shared.summaries import (
     ThemeChart,
     ThemeShare,
 )
+from shared.themes import words_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.learning.themes import THEMES
+from shared.themes import THEMES
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection

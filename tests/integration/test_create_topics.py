@@ -21,9 +21,9 @@ from deploy.create_topics import (
     until_led,
     wanted_topics,
 )
-from services.learning.digests import SLUGS
 from shared.errors import TransientFault, UsageError
 from shared.settings import ServiceSettings
+from shared.themes import SLUGS
 from shared.topics import FEEDBACK_SUBMITTED, TOPICS
 
 if TYPE_CHECKING:

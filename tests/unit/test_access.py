@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deploy.access import Acl, Operation, Resource, Rule, foreign_readers, principal, rules
-from services.learning.digests import SLUGS
+from shared.themes import SLUGS
 from shared.topics import DEAD_LETTERS, FEEDBACK_SUBMITTED, TOPICS, Topic
 
 TEAMS = ("ed", "unrouted")

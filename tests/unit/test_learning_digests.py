@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.learning.digests import SLUGS, digest, slug_of
+from services.learning.digests import digest
 from services.learning.readings import Measure
-from services.learning.themes import THEMES
 from shared.digests import ThemeDigest
+from shared.themes import SLUGS, THEMES, slug_of
 from tests.unit.learning_samples import JUNE, NOON, WAITING
 
 SLUG = "timeliness-of-care"

@@ -13,9 +13,9 @@ from services.learning.questions import QUESTIONS, Question, bank, choose
 from services.learning.quotes import Candidate
 from services.learning.readings import Measure
 from services.learning.summaries import content_of
-from services.learning.themes import THEMES
 from services.learning.wording import TOO_FEW
 from shared.summaries import LearningSummary
+from shared.themes import THEMES
 from tests.unit.learning_samples import (
     LISTENING,
     MANNER,

@@ -5,6 +5,7 @@ Theme names are those of the v7 framework of NHS England's Patient Experience Qu
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -85,6 +86,15 @@ THEMES: dict[str, ThemeWords] = {
     "Pain management": ThemeWords("relief from pain", "relief from pain", "treatment"),
     "Parking": ThemeWords("easy parking", "parking", "access"),
 }
+
+
+def slug_of(theme: str) -> str:
+    """A theme's part of its topic's name: a-z, 0-9 and single hyphens."""
+    return "-".join(re.findall(r"[a-z0-9]+", theme.casefold()))
+
+
+SLUGS: dict[str, str] = {slug_of(theme): theme for theme in THEMES}
+"""The themes that have a topic: those of the bundled model, by slug."""
 
 
 def words_for(theme: str) -> ThemeWords:
