@@ -14,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from services.gateway import handlers, notifications, openapi, receipts, upload_handlers
+from services.gateway import handlers, notifications, openapi, receipts, upload_handlers, words
 from services.gateway.batch import MEDIA_TYPES, submit_batch
 from services.gateway.handlers import Gateway
 from services.gateway.integrations import Integration
@@ -220,6 +220,7 @@ def _add_routes(app: FastAPI) -> None:
         responses={202: {"model": openapi.WithdrawnAnswer}, **refusals(401, 404, 503)},
     )
     app.include_router(receipts.routes)
+    app.include_router(words.routes)
     app.add_api_route(
         "/v1/media",
         declare,

@@ -17,6 +17,7 @@ from services.gateway.store import FeedbackStore
 from services.gateway.sweeping import sweep
 from services.gateway.upload_handlers import Recordings
 from services.gateway.upload_store import UploadStore
+from services.gateway.words import RawWords
 from shared import telemetry
 from shared.consumer import BatchConsumer, Delivery
 from shared.database import engine, is_up, migrate
@@ -100,7 +101,8 @@ async def _wired(settings: GatewaySettings, publisher: Publisher, database: Asyn
     pseudonyms = Pseudonyms(settings.pseudonym_key.get_secret_value().encode())
     uploads, bucket = UploadStore(database), open_bucket(settings)
     recordings = Recordings(uploads, bucket) if bucket else None
-    gateway = Gateway(settings, Keys(database), store, pseudonyms, _now, relay.wake, recordings)
+    words = RawWords(database) if settings.urgent_words_token else None
+    gateway = Gateway(settings, Keys(database), store, pseudonyms, _now, relay.wake, recordings, words)
 
     async def database_up() -> bool:
         return await is_up(database)

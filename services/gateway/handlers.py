@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from services.gateway.settings import GatewaySettings
     from services.gateway.store import Accepted, FeedbackStore, Journey
     from services.gateway.upload_handlers import Recordings
+    from services.gateway.words import RawWords
 
 RECEIPT = re.compile(r"[A-Za-z0-9_-]{24}", re.ASCII)
 
@@ -43,6 +44,7 @@ class Gateway:
         clock: now, in UTC.
         wake: tells the relay that a row was written.
         recordings: what takes recordings; None where the operator has set no bucket.
+        words: what gives the portal raw words; None where the operator has set no token for it.
     """
 
     settings: GatewaySettings
@@ -52,6 +54,7 @@ class Gateway:
     clock: Callable[[], datetime]
     wake: Callable[[], None]
     recordings: Recordings | None = None
+    words: RawWords | None = None
 
     def prepare(self, body: bytes, integration: Integration) -> Prepared:
         """Read one submission and make its event.

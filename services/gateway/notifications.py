@@ -5,7 +5,6 @@ MinIO sends S3's event records to a webhook. What they say is not believed, only
 
 from __future__ import annotations
 
-import hmac
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
@@ -13,7 +12,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.gateway.problems import Problem, invalid, unauthorised
+from services.gateway.problems import Problem, invalid
+from services.gateway.tokens import check_token
 from services.gateway.upload_handlers import complete_declared
 
 if TYPE_CHECKING:
@@ -56,11 +56,7 @@ def check_sender(gateway: Gateway, token: str | None) -> None:
     Raises:
         Problem: 401; 404 where there is none, as if nothing were here.
     """
-    wanted = gateway.settings.media_notification_token
-    if wanted is None:
-        raise Problem(404, "not-found", "There is nothing here; HEED_MEDIA_NOTIFICATION_TOKEN is not set.")
-    if not hmac.compare_digest((token or "").encode(), wanted.get_secret_value().encode()):
-        raise unauthorised()
+    check_token(gateway.settings.media_notification_token, token, "HEED_MEDIA_NOTIFICATION_TOKEN")
 
 
 def mentioned(body: bytes) -> list[UUID]:

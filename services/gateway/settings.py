@@ -67,6 +67,9 @@ class GatewaySettings(ServiceSettings):
     media_notification_token: Secret | None = Field(
         None, description="Bearer token with which the bucket may tell of uploads itself; none: it may not."
     )
+    urgent_words_token: Secret | None = Field(
+        None, description="Bearer token with which the portal may ask for raw words that are kept; none: nobody may."
+    )
     media_sweep_interval: Seconds = Field(300.0, description="Seconds between looks for uploads to remove.")
 
     @model_validator(mode="after")
