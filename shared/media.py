@@ -21,6 +21,16 @@ Shown = Literal["nobody", "agreed", "unresolved"]
 """Whether people other than the submitter can be seen or heard, and what they said to that."""
 
 
+def clean_folder(media_id: UUID) -> str:
+    """The folder of the bucket with what was checked and cleaned of one upload."""
+    return f"clean/{media_id}/"
+
+
+def clean_key(media_id: UUID, role: Literal["recording", "captions", "poster"]) -> str:
+    """The key of one file of it."""
+    return f"{clean_folder(media_id)}{role}"
+
+
 class MediaConsent(_Model):
     """What the submitter told of everybody who can be seen or heard; nothing is assumed."""
 

@@ -21,7 +21,7 @@ from services.media.sandbox import Ended, answered
 from services.media.signatures import declared
 from shared.errors import TransientFault
 from shared.events import MAX_TEXT, FeedbackSubmitted
-from shared.media import CleanFile
+from shared.media import CleanFile, clean_folder
 from shared.objects import ObjectMissing
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def quarantine(media_id: UUID) -> str:
 
 def clean(media_id: UUID) -> str:
     """The folder of what was cleaned."""
-    return f"clean/{media_id}/"
+    return clean_folder(media_id)
 
 
 @dataclass(frozen=True, slots=True)

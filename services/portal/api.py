@@ -17,6 +17,7 @@ from services.portal import (
     subscription_routes,
     team_pages,
     urgent_routes,
+    urgent_words_routes,
 )
 from services.portal.access import SignInNeededError, portal_of
 from services.portal.protection import Protection
@@ -37,6 +38,7 @@ ROUTES = (
     subscription_routes.routes,
     team_pages.routes,
     urgent_routes.routes,
+    urgent_words_routes.routes,
 )
 """Every module of routes; a new one is added here."""
 

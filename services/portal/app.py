@@ -18,9 +18,11 @@ from services.portal.portal import Portal
 from services.portal.protection import Limit
 from services.portal.provider import Provider
 from services.portal.receipts import following
+from services.portal.recordings import recordings_of
 from services.portal.sessions import SessionStore
 from services.portal.subscriptions_at_work import delivering
 from services.portal.urgent import UrgentStore
+from services.portal.urgent_words import reading
 from services.portal.views import Views
 from shared.consumer import BatchConsumer
 from shared.database import engine, is_up, migrate
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from services.portal.receipts import Receipts
     from services.portal.settings import PortalSettings
     from services.portal.subscriptions_offer import Subscribing
+    from services.portal.urgent_words import UrgentWords
     from shared.publisher import Publisher
 
 SCHEMA = "portal"
@@ -84,7 +87,8 @@ async def running(settings: PortalSettings, publisher: Publisher) -> AsyncIterat
         async with (
             delivering(settings, database, directory) as subscribing,
             following(settings) as receipts,
-            _wired(settings, publisher, database, directory, subscribing, receipts=receipts) as service,
+            reading(settings) as words,
+            _wired(settings, publisher, database, directory, subscribing, receipts=receipts, words=words) as service,
         ):
             yield service
     finally:
@@ -100,6 +104,7 @@ async def _wired(
     subscribing: Subscribing | None,
     *,
     receipts: Receipts | None,
+    words: UrgentWords | None,
 ) -> AsyncIterator[PortalRunning]:
     assets = Assets()
     portal = Portal(
@@ -115,6 +120,8 @@ async def _wired(
         provider=Provider(settings) if settings.portal_oidc_issuer else None,
         subscribing=subscribing,
         receipts=receipts,
+        words=words,
+        recordings=recordings_of(settings),
     )
 
     outbox = Outbox(database, publisher)

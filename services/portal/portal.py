@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from services.portal.protection import Limit
     from services.portal.provider import Provider
     from services.portal.receipts import Receipts
+    from services.portal.recordings import Recordings
     from services.portal.sessions import SessionStore
     from services.portal.settings import PortalSettings
     from services.portal.subscriptions_offer import Subscribing
     from services.portal.urgent import UrgentStore
+    from services.portal.urgent_words import UrgentWords
     from services.portal.views import Views
 
 
@@ -30,6 +32,8 @@ class Portal:
         provider: who vouches for people; None: links only.
         subscribing: what subscriptions work with; None: there are none here.
         receipts: asks the gateway for patients; None: they have no pages here.
+        words: asks it for what was said, where that is urgent; None: reasons only.
+        recordings: signs links to recordings; None: none are shown.
     """
 
     settings: PortalSettings
@@ -44,6 +48,8 @@ class Portal:
     provider: Provider | None
     subscribing: Subscribing | None
     receipts: Receipts | None
+    words: UrgentWords | None
+    recordings: Recordings | None
 
     @property
     def session_cookie(self) -> str:

@@ -5,9 +5,7 @@ The receipt goes to the gateway and nowhere else: it is kept in no table, and no
 
 from __future__ import annotations
 
-import asyncio
 import re
-import ssl
 from contextlib import asynccontextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from services.portal.gateway import asked, gateway_client, is_refusal
 from services.portal.protection import Limit
 from shared.errors import TransientFault
 
@@ -25,17 +24,6 @@ if TYPE_CHECKING:
 
 RECEIPT = re.compile(r"[A-Za-z0-9_-]{24}", re.ASCII)
 """What a receipt can be; nothing else is put into an address."""
-
-PROBLEM = "application/problem+json"
-"""What the gateway's own refusals are; another server's 404 says nothing about a receipt."""
-
-CONNECT_LIMIT = 2.0
-"""Seconds until the gateway must have taken a connection."""
-
-ANSWER_LIMIT = 5.0
-"""Seconds that it may take to answer, all in all."""
-
-MOST_CONNECTIONS = 20
 
 
 class _Part(BaseModel):
@@ -104,15 +92,8 @@ class Receipts:
     async def _asked(self, method: str, receipt: str) -> httpx.Response | None:
         if not RECEIPT.fullmatch(receipt):
             return None
-        try:
-            async with asyncio.timeout(ANSWER_LIMIT):
-                answer = await self._client.request(method, f"/v1/receipts/{receipt}")
-        except (httpx.HTTPError, TimeoutError) as error:
-            # Of the error only its class: its text may name the address, and so the receipt.
-            raise TransientFault(
-                f"the gateway does not answer ({type(error).__name__}); is HEED_GATEWAY_URL right?"
-            ) from None
-        if answer.status_code == httpx.codes.NOT_FOUND and answer.headers.get("content-type") == PROBLEM:
+        answer = await asked(self._client, method, f"/v1/receipts/{receipt}")
+        if is_refusal(answer, httpx.codes.NOT_FOUND):
             return None
         if not answer.is_success:
             raise TransientFault(f"the gateway answers {answer.status_code} about a receipt")
@@ -125,12 +106,5 @@ async def following(settings: PortalSettings) -> AsyncIterator[Receipts | None]:
     if settings.gateway_url is None:
         yield None
         return
-    async with httpx.AsyncClient(
-        base_url=settings.gateway_url,
-        follow_redirects=False,
-        trust_env=False,
-        verify=ssl.create_default_context(),
-        timeout=httpx.Timeout(ANSWER_LIMIT, connect=CONNECT_LIMIT),
-        limits=httpx.Limits(max_connections=MOST_CONNECTIONS),
-    ) as client:
+    async with gateway_client(settings.gateway_url) as client:
         yield Receipts(client, Limit(settings.portal_sign_ins))

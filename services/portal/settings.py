@@ -7,11 +7,12 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from services.portal.recordings_settings import RecordingSettings
 from services.portal.subscriptions_settings import SubscriptionSettings
-from shared.settings import Seconds
+from shared.settings import Seconds, Secret
 
 
-class PortalSettings(SubscriptionSettings):
+class PortalSettings(SubscriptionSettings, RecordingSettings):
     """Settings of the portal, beside those of every service."""
 
     database_url: SecretStr = Field(
@@ -27,6 +28,11 @@ class PortalSettings(SubscriptionSettings):
         None,
         pattern=r"^https?://[^/\s]+$",
         description="Address of the gateway, asked for patients who hold a receipt; none: no pages for them.",
+    )
+    urgent_words_token: Secret | None = Field(
+        None,
+        description="Bearer token that the gateway gives raw words for, so that holders of a named role can read what "
+        "is urgent; none: reasons only.",
     )
     portal_session_hours: float = Field(10, gt=0, le=168, description="Hours after which a person signs in again.")
     portal_sign_ins: int = Field(
@@ -65,6 +71,13 @@ class PortalSettings(SubscriptionSettings):
             raise ValueError(
                 "set HEED_PORTAL_OIDC_ISSUER, HEED_PORTAL_OIDC_CLIENT_ID and HEED_PORTAL_OIDC_CLIENT_SECRET together"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _words_have_a_gateway(self) -> Self:
+        """A token alone would show no words, and say nothing of it."""
+        if self.urgent_words_token is not None and self.gateway_url is None:
+            raise ValueError("HEED_URGENT_WORDS_TOKEN is set: set HEED_GATEWAY_URL too")
         return self
 
     @property

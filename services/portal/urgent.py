@@ -157,6 +157,22 @@ class UrgentStore:
                 await note(connection, person, "took on", f"urgent {feedback_id} version {version}", now)
         return True
 
+    async def asked_for(self, person: Person, feedback_id: UUID, what: str, now: datetime) -> UrgentItem | None:
+        """One item, if it is theirs; that they asked for what was said is noted before it can be.
+
+        Args:
+            person: who asks.
+            feedback_id: of the item.
+            what: they asked for: `words` or `recording`.
+            now: the moment of it.
+        """
+        async with transient_faults_told(), self._database.begin() as connection:
+            row = (await connection.execute(_ONE, {"id": feedback_id, **_roles(person)})).one_or_none()
+            if row is None or row.version == 0:  # taken on elsewhere before it was flagged here
+                return None
+            await note(connection, person, "asked for", f"{what} of urgent {feedback_id} version {row.version}", now)
+        return _item(row)
+
     async def forget(self, before: datetime) -> None:
         """Delete what was taken on or withdrawn before; what still waits stays."""
         async with transient_faults_told(), self._database.begin() as connection:

@@ -52,6 +52,7 @@ async def urgent(request: Request, person: InARole) -> Response:
         reasons=REASONS,
         within=portal.settings.portal_urgent_within_hours,
         now=now,
+        has_words=portal.words is not None,
     )
 
 

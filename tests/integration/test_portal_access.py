@@ -83,6 +83,9 @@ TABLE = {
     "GET /urgent": (303, 404, 404, 200, 200),
     # The steward holds no named role: only what the catalogue names nobody for is theirs.
     "POST /urgent/{feedback_id}": (303, 404, 404, 303, 404),
+    # With the gateway away; test_portal_words.py asks a real one.
+    "GET /urgent/{feedback_id}/words": (303, 404, 404, 503, 404),
+    "GET /urgent/{feedback_id}/recording": (303, 404, 404, 503, 404),
     "GET /subscriptions": ANYBODY,
     "POST /subscriptions": (303, 422, 422, 422, 422),
     "POST /subscriptions/{subscription}": (303, 404, 404, 404, 404),
@@ -128,6 +131,10 @@ async def portal(database_url: DatabaseUrl, tmp_path: Path) -> AsyncIterator[Sta
         portal_sign_ins=1_000,
         portal_subscription_key="k" * 32,
         gateway_url="http://127.0.0.1:9",
+        urgent_words_token="w" * 32,
+        s3_endpoint="http://127.0.0.1:9",
+        s3_access_key="heed-portal",
+        s3_secret_key="s" * 32,
     ) as stage:
         await stage.receive(page(TEAM), page(OTHER), flagged(1))
         written = Written("Parking", "heard", "We ask.", "", "ward lead", "2026-05-20", people_told=False, problems={})

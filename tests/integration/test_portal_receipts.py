@@ -199,7 +199,7 @@ ANSWERS = {
 async def test_whatever_else_answers_is_a_gateway_that_is_away(
     database_url: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
-    monkeypatch.setattr("services.portal.receipts.ANSWER_LIMIT", 0.5)
+    monkeypatch.setattr("services.portal.gateway.ANSWER_LIMIT", 0.5)
 
     async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
