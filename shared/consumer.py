@@ -15,7 +15,7 @@ import asyncio
 import logging
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from aiokafka import TopicPartition
@@ -70,7 +70,7 @@ class _Item(Generic[E]):
 
 
 class BatchConsumer(Generic[E]):
-    """Handles the records of one topic for one service.
+    """Handles the records of one topic, or of all topics of a family, for one service.
 
     Args:
         service: names the consumer group and the dead-letter topic.
@@ -81,7 +81,8 @@ class BatchConsumer(Generic[E]):
         publisher: where dead letters go.
         settings: batch size, limits and pauses.
         removal: gets the keys whose newest record of the batch has no value, after the effect; it must be idempotent,
-            too, and must withstand a key that it has never seen. None: a record without a value is a dead letter.
+            too, and must withstand a key that it has never seen. In a family what fills the topic's name stands before
+            the key, as in `waiting:2026-05-01`. None: a record without a value is a dead letter.
     """
 
     def __init__(
@@ -110,6 +111,11 @@ class BatchConsumer(Generic[E]):
         self._breaker = DeadLetterBreaker(settings.dead_letter_share, settings.dead_letter_window)
         self._labels = {"service": service, "topic": topic.name}
 
+    def reads(self, name: str) -> bool:
+        """Whether the topic of this name, its prefix included, is this one or of this family."""
+        prefix = self._settings.kafka_prefix
+        return name.startswith(prefix) and self.topic.part_of(name.removeprefix(prefix)) is not None
+
     async def handle(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """Bring every record to its effect or to the dead letters.
 
@@ -135,7 +141,7 @@ class BatchConsumer(Generic[E]):
 
     async def _bury(self, bad: list[tuple[ConsumerRecord[bytes, bytes], str]]) -> None:
         """Dead-letter; one that its topic finds too large goes without its value, which its source topic still has."""
-        letters = [dead_letter(self.service, self.topic, record, reason) for record, reason in bad]
+        letters = [dead_letter(self.service, self._source(record), record, reason) for record, reason in bad]
         try:
             await self._persist(lambda: self._publisher.send(letters))
         except InvalidRecord:
@@ -158,6 +164,8 @@ class BatchConsumer(Generic[E]):
                 event = decode(self._model, record.value, record.headers)
                 if record.key != event.key().encode():
                     raise InvalidRecord("key_mismatch")
+                if self.topic.is_family and self._named(record) != self.topic.name.format_map(vars(event)):
+                    raise InvalidRecord("topic_mismatch")
             except InvalidRecord as refused:
                 bad.append((record, refused.reason))
             else:
@@ -171,7 +179,7 @@ class BatchConsumer(Generic[E]):
         """The records with a value, and those without one that no later record of their key makes good."""
         if self._removal is None:
             return records, []
-        newest = {record.key: record for record in records}
+        newest = {(record.topic, record.key): record for record in records}
         return [record for record in records if record.value is not None], [
             record for record in newest.values() if record.value is None
         ]
@@ -183,7 +191,7 @@ class BatchConsumer(Generic[E]):
         removal = self._removal
         if removal is None or not records:
             return []
-        keys = [(record.key or b"").decode(errors="replace") for record in records]
+        keys = [self._key(record) for record in records]
         try:
             await self._persist(lambda: removal(keys))
         except (GiveBack, asyncio.CancelledError):
@@ -257,6 +265,20 @@ class BatchConsumer(Generic[E]):
             of,
         )
         raise Halted
+
+    def _named(self, record: ConsumerRecord[bytes, bytes]) -> str:
+        """The record's topic without the installation's prefix."""
+        name: str = record.topic.removeprefix(self._settings.kafka_prefix)
+        return name
+
+    def _source(self, record: ConsumerRecord[bytes, bytes]) -> Topic:
+        """The topic that a record came from: of a family one."""
+        return replace(self.topic, name=self._named(record)) if self.topic.is_family else self.topic
+
+    def _key(self, record: ConsumerRecord[bytes, bytes]) -> str:
+        """What a removal is told of a record."""
+        key = (record.key or b"").decode(errors="replace")
+        return f"{self.topic.part_of(self._named(record))}:{key}" if self.topic.is_family else key
 
     def _count(self, good: int, reasons: list[str], seconds: float) -> None:
         telemetry.count(Metric.RECORDS, good, {**self._labels, "outcome": "done"})

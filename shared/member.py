@@ -21,6 +21,7 @@ from faststream.kafka.message import FAKE_CONSUMER, KafkaAckableMessage, KafkaMe
 
 from shared import telemetry
 from shared.consumer import GiveBack, Halted
+from shared.families import Families
 from shared.gaps import GapGuard
 from shared.kafka import broker_security, paced, unreached
 from shared.polling import Polls
@@ -70,7 +71,7 @@ class GroupMember:
     """Hands each topic's records to its `BatchConsumer`, then commits."""
 
     def __init__(self, consumers: Sequence[BatchConsumer[Any]], settings: ServiceSettings) -> None:
-        self._by_topic = {settings.kafka_prefix + consumer.topic.name: consumer for consumer in consumers}
+        self._consumers = consumers
         self._settings = settings
         self._guards: dict[TopicPartition, GapGuard] = {}
         self._behind: dict[TopicPartition, int] = {}
@@ -92,8 +93,10 @@ class GroupMember:
             except KafkaError as error:
                 await self._give_back(kafka, [by_partition], error)
                 return
-        for topic, consumer in self._by_topic.items():
-            mine = {partition: records for partition, records in by_partition.items() if partition.topic == topic}
+        for consumer in self._consumers:
+            mine = {
+                partition: records for partition, records in by_partition.items() if consumer.reads(partition.topic)
+            }
             if mine:
                 await self._handle(kafka, consumer, mine)
 
@@ -217,16 +220,15 @@ async def consuming(consumers: Sequence[BatchConsumer[Any]], settings: ServiceSe
         logger=log,
         log_level=logging.DEBUG,
     )
-    names = [settings.kafka_prefix + consumer.topic.name for consumer in consumers]
-    every_partition = [
-        Partition(name, number)
-        for name, consumer in zip(names, consumers, strict=True)
-        for number in range(consumer.topic.partitions)
-    ]
+    families = Families([consumer.topic for consumer in consumers], settings)
+    try:
+        await families.find()
+    except KafkaError as error:
+        raise await unreached(settings, error) from error
     subscriber = broker.subscriber(
         # The embedded broker has one member only, and takes five seconds to find that out: skip the group's dance.
-        *([] if settings.kafka_embedded else names),
-        partitions=every_partition if settings.kafka_embedded else (),
+        *([] if settings.kafka_embedded else families.names),
+        partitions=[Partition(*each) for each in families.partitions] if settings.kafka_embedded else (),
         group_id=settings.kafka_prefix + service,
         batch=True,
         max_records=settings.batch_records,
@@ -248,9 +250,15 @@ async def consuming(consumers: Sequence[BatchConsumer[Any]], settings: ServiceSe
         except KafkaError as error:
             raise await unreached(settings, error) from error
         assert subscriber.consumer is not None
-        paced(subscriber.consumer._client, settings.backoff_initial)
-        member.progress = Progress(subscriber.consumer, settings)
-        member.polls = Polls(subscriber.consumer, names, settings, member.progress.commit_again)
+        kafka, progress = subscriber.consumer, Progress(subscriber.consumer, settings)
+        paced(kafka._client, settings.backoff_initial)
+
+        async def before_each_poll() -> None:
+            await progress.commit_again()
+            await families.keep_up(kafka)
+
+        member.progress = progress
+        member.polls = Polls(kafka, families.fixed, settings, before_each_poll)
         try:
             yield member
         finally:

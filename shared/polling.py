@@ -29,7 +29,7 @@ class Polls:
 
     Args:
         kafka: whose polls; from now on they go through here.
-        topics: what it subscribes to, in full.
+        topics: what must be there to be read, in full.
         settings: the pause after a failed poll.
         before: what is done before each poll, as far as it is due.
     """

@@ -6,6 +6,7 @@ and every service takes its names from here.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -80,6 +81,12 @@ class Topic:
         if "{slug}" in self.name:
             return [self.named(slug=slug) for slug in themes]
         return [self.name]
+
+    def part_of(self, name: str) -> str | None:
+        """What fills the placeholder in this name, nothing where there is none; None for another topic's name."""
+        pattern = re.sub(r"\\\{\w+\\\}", "([A-Za-z0-9-]+)", re.escape(self.name))
+        found = re.fullmatch(pattern, name)
+        return "".join(found.groups()) if found else None
 
     @property
     def is_family(self) -> bool:

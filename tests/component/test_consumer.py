@@ -13,14 +13,16 @@ from shared.publisher import Record
 from shared.service import Running
 from shared.settings import ServiceSettings
 from shared.telemetry import Metric
-from shared.topics import FEEDBACK_SUBMITTED
-from tests.doubles import RememberingPublisher, consumed, submitted
+from shared.topics import FEEDBACK_SUBMITTED, THEME_DIGESTS
+from tests.doubles import RememberingPublisher, consumed, raw, submitted
+from tests.unit.digest_samples import PARKING, WAITING, theme_digest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from aiokafka import ConsumerRecord
 
+    from shared.digests import ThemeDigest
     from shared.events import FeedbackSubmitted
 
 SECRET = "planted words of a patient"
@@ -313,3 +315,70 @@ async def test_a_removal_is_tried_again_while_the_database_is_away() -> None:
         [keyed(b"a", 0)]
     )
     assert gone == ["a"]
+
+
+def of_all_themes(
+    done: list[str], gone: list[str], publisher: RememberingPublisher, prefix: str = ""
+) -> BatchConsumer[ThemeDigest]:
+    """One that notes the slugs of what it reads, and the keys of what is removed."""
+
+    async def effect(deliveries: Sequence[Delivery[ThemeDigest]]) -> None:
+        done.extend(delivery.event.slug for delivery in deliveries)
+
+    async def removal(keys: Sequence[str]) -> None:
+        if f"{PARKING}:bad" in keys:
+            raise ValueError
+        gone.extend(keys)
+
+    return BatchConsumer(
+        service="portal",
+        topic=THEME_DIGESTS,
+        effect=effect,
+        publisher=publisher,
+        settings=QUICK.model_copy(update={"kafka_prefix": prefix}),
+        removal=removal,
+    )
+
+
+def digest_record(slug: str, topic: str | None = None) -> ConsumerRecord[bytes, bytes]:
+    return raw(theme_digest(slug), topic or THEME_DIGESTS.named(slug=slug))
+
+
+async def test_a_familys_removals_are_told_apart_by_their_topics() -> None:
+    """All digests of a month have the same key."""
+    done: list[str] = []
+    gone: list[str] = []
+    publisher = RememberingPublisher()
+    taken_back = [
+        consumed(Record(THEME_DIGESTS.named(slug=slug), b"2026-05-01", None), offset=1) for slug in (WAITING, PARKING)
+    ]
+    await of_all_themes(done, gone, publisher).handle([*taken_back, digest_record(PARKING)])
+    assert done == [PARKING]
+    assert gone == [f"{WAITING}:2026-05-01"]
+    assert publisher.sent == []
+
+
+async def test_a_record_on_another_topic_of_its_family_is_refused() -> None:
+    done: list[str] = []
+    publisher = RememberingPublisher()
+    moved = THEME_DIGESTS.named(slug=PARKING)
+    await of_all_themes(done, [], publisher).handle([digest_record(WAITING), digest_record(WAITING, moved)])
+    assert done == [WAITING]
+    (letter,) = publisher.on("portal-dlq")
+    headers = dict(letter.headers)
+    assert (headers["heed-dlq-reason"], headers["heed-dlq-topic"]) == (b"topic_mismatch", moved.encode())
+
+
+async def test_a_familys_topics_are_named_without_the_installations_prefix() -> None:
+    done: list[str] = []
+    gone: list[str] = []
+    publisher = RememberingPublisher()
+    topic = f"ours-{THEME_DIGESTS.named(slug=PARKING)}"
+    subject = of_all_themes(done, gone, publisher, prefix="ours-")
+    removed = [consumed(Record(topic, key, None)) for key in (b"2026-04-01", b"bad")]
+    await subject.handle([digest_record(PARKING, topic), *removed])
+    assert (done, gone) == ([PARKING], [f"{PARKING}:2026-04-01"])
+    (letter,) = publisher.on("portal-dlq")
+    assert dict(letter.headers)["heed-dlq-topic"] == THEME_DIGESTS.named(slug=PARKING).encode()
+    assert subject.reads(topic)
+    assert not subject.reads(THEME_DIGESTS.named(slug=PARKING))

@@ -126,7 +126,7 @@ async def _noted(commits: list[int], offset: int) -> None:
 async def test_a_part_that_must_wait_gives_back_what_follows_and_keeps_what_is_done() -> None:
     client, done = Client(), list[str]()
     member = membership(client, ServiceSettings(), done)
-    consumer = member._by_topic[FEEDBACK_SUBMITTED.name]
+    consumer = member._consumers[0]
 
     async def commit(offsets: dict[TopicPartition, int]) -> None:
         client.behind.update(offsets)

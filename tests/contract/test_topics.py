@@ -7,7 +7,7 @@ import re
 import pytest
 
 import services
-from shared.topics import DAY_MS, DEAD_LETTERS, TOPICS, Cleanup, Topic
+from shared.topics import DAY_MS, DEAD_LETTERS, LEARNING_SUMMARIES, THEME_DIGESTS, TOPICS, Cleanup, Topic
 
 SERVICES = {module.name for module in pkgutil.iter_modules(services.__path__)}
 
@@ -54,6 +54,28 @@ def test_a_dead_letter_topic_takes_the_largest_record_and_its_headers() -> None:
         for topic in TOPICS:
             if service in topic.consumers:
                 assert letters.largest_record >= topic.largest_record + 64 * 1024
+
+
+@pytest.mark.parametrize(
+    ("topic", "name", "part"),
+    [
+        (THEME_DIGESTS, "theme-feeling-safe-digests", "feeling-safe"),
+        (THEME_DIGESTS, "theme--digests", None),
+        (THEME_DIGESTS, "x-theme-feeling-safe-digests", None),
+        (THEME_DIGESTS, "theme-feeling-safe-digests-v2", None),
+        (THEME_DIGESTS, "team-feeling-safe-summaries", None),
+        (LEARNING_SUMMARIES, "learning-summaries", ""),
+        (LEARNING_SUMMARIES, "learning-summaries-v2", None),
+    ],
+)
+def test_a_name_is_of_one_topic_or_family(topic: Topic, name: str, part: str | None) -> None:
+    assert topic.part_of(name) == part
+
+
+@pytest.mark.parametrize("family", [topic for topic in TOPICS if topic.is_family], ids=lambda topic: topic.name)
+def test_no_other_topic_is_taken_for_one_of_a_family(family: Topic) -> None:
+    others = [name for topic in TOPICS if topic is not family for name in topic.names(["ed"], ["parking"])]
+    assert [name for name in others if family.part_of(name) is not None] == []
 
 
 def test_names_and_event_types_are_unique() -> None:
