@@ -23,6 +23,7 @@ from shared.events import (
     FeedbackSubmitted,
     FeedbackUrgent,
     Kind,
+    MediaReference,
     Submitter,
     TranscriptSegment,
 )
@@ -137,13 +138,15 @@ async def test_a_transcript_is_read_in_segments_with_times(
         TranscriptSegment(start_seconds=0, end_seconds=3, text="My nurse was Bronwen."),
         TranscriptSegment(start_seconds=3, end_seconds=8.5, text="But the wait was long."),
     )
-    event = submitted(text="", kind=Kind.VIDEO, transcript=cues)
+    film = MediaReference(media_id="film-1", content_type="video/mp4", stored=True)
+    event = submitted(text="", kind=Kind.VIDEO, transcript=cues, media=(film,))
     await handler(publisher, worker, FakeEncoder(room=6)).on_feedback_submitted(deliveries(event))
     (reading,) = analysed(publisher)
     assert [(s.text, s.start_seconds, s.end_seconds) for s in reading.segments] == [
         ("My nurse was [name].", 0, 3),
         ("But the wait was long.", 3, 8.5),
     ]
+    assert reading.media == (film,), "what the seconds count in"
 
 
 async def test_an_unreadable_text_publishes_nothing_of_its_batch(

@@ -12,11 +12,13 @@ from deploy.relearning import relearn
 from services.analysis.reader import Reader
 from services.learning.correcting import CorrectionChange, CorrectionStore
 from services.learning.corrections import Correction
+from services.learning.counting import parsed
 from services.learning.readings import Reading, reading_of, tombstone
 from services.learning.rereading import RereadingStore
 from services.learning.store import ReadingStore
 from shared.database import engine, migrate
 from shared.errors import HeedError
+from shared.events import AnalysedSegment, MediaReference
 from tests.analysis_doubles import FakeEncoder
 from tests.integration.learning_database import (
     SCHEMA,
@@ -27,7 +29,7 @@ from tests.integration.learning_database import (
     rows,
     url,
 )
-from tests.unit.learning_samples import JUNE, MANNER, NOON, WAITING, analysed, identifier
+from tests.unit.learning_samples import JUNE, MANNER, NOON, WAITING, analysed, identifier, sentiment
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -175,6 +177,25 @@ async def test_another_model_reads_stored_words_once(database: AsyncEngine) -> N
     assert await count(database, "theme_negative", "Waiting") == 1
     assert await count(database, "theme_negative", WAITING) == 1
     assert await count(database, "responses", "") == 3
+
+
+async def test_another_model_leaves_words_in_their_recording(database: AsyncEngine) -> None:
+    """Written words have no second, and keep none; stretches may be cut elsewhere, at their own words' seconds."""
+    film = MediaReference(media_id=str(identifier(9)), content_type="video/mp4", stored=True)
+    words = (("As I wrote.", None), ("They were kind to us.", 2.5), ("We had a long wait.", 9.0))
+    said = tuple(AnalysedSegment(text=text, sentiment=sentiment(1), start_seconds=start) for text, start in words)
+    await ReadingStore(database).take([read(1, segments=said, media=(film,)), read(2)])
+
+    assert await relearn(database, Reader(FakeEncoder(room=7)), silent) == 2
+
+    query = "SELECT media, segments FROM reading WHERE feedback_id = '{}'"
+    ((media, segments),) = await rows(database, query.format(identifier(1)))
+    assert parsed(media) == [{"media_id": str(identifier(9)), "content_type": "video/mp4"}]
+    starts = [(segment["text"], segment.get("start_seconds")) for segment in parsed(segments)]
+    assert starts == [(text, start) for text, start in words]
+    ((media, segments),) = await rows(database, query.format(identifier(2)))
+    assert parsed(media) == []
+    assert "start_seconds" not in parsed(segments)[0]
 
 
 async def test_a_replay_does_not_bring_the_old_reading_back(database: AsyncEngine) -> None:

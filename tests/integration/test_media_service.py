@@ -72,7 +72,7 @@ async def test_a_film_is_cleaned_and_its_subtitles_become_a_transcript(
     assert checked.transcript == "embedded"
     (feedback,) = media.submitted(event)
     assert [(cue.start_seconds, cue.end_seconds, cue.text) for cue in feedback.transcript] == list(clips.WORDS)
-    assert feedback.media[0].media_id == str(event.media_id)
+    assert (feedback.media[0].media_id, feedback.media[0].stored) == (str(event.media_id), True)
     assert 5.9 < (feedback.media[0].duration_seconds or 0) < 6.2
     assert await media.left(event, "quarantine") == []
     assert len(await media.left(event, "clean")) == 2

@@ -18,7 +18,7 @@ from services.learning.readings import (
     supersedes,
     tombstone,
 )
-from shared.events import AnalysedSegment, Theme
+from shared.events import AnalysedSegment, MediaReference, Theme
 from tests.unit.learning_samples import MANNER, WAITING, analysed, identifier, reading, sentiment
 
 
@@ -62,6 +62,20 @@ def test_a_recording_without_words_is_a_voice() -> None:
     assert ("responses", "") in measures
     assert ("text", "without") in measures
     assert ("read", "") not in measures
+
+
+def test_a_recording_is_known_by_its_id_and_each_stretch_by_its_second() -> None:
+    film = MediaReference(media_id=str(identifier(7)), content_type="video/mp4", duration_seconds=6, stored=True)
+    elsewhere = MediaReference(media_id=str(identifier(8)), content_type="video/mp4")
+    odd = MediaReference(media_id="film 9", content_type="video/mp4", stored=True)
+    said = AnalysedSegment(text="Kind.", sentiment=sentiment(1), start_seconds=2.5, end_seconds=4.0)
+    written = AnalysedSegment(text="As I wrote.", sentiment=sentiment(1))
+    details = reading_of(analysed(segments=(written, said), media=(elsewhere, odd, film)), "a").details
+
+    assert details is not None
+    assert details["media"] == [{"media_id": str(identifier(7)), "content_type": "video/mp4"}]
+    assert [segment.get("start_seconds") for segment in details["segments"]] == [None, 2.5]
+    assert "start_seconds" not in details["segments"][0], "as rows have it that were written before"
 
 
 def test_a_theme_takes_the_tone_of_the_segments_that_raise_it() -> None:
