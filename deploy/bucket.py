@@ -44,7 +44,8 @@ _ALL = (*_KEEP, "s3:GetObjectVersion", "s3:AbortMultipartUpload", "s3:ListMultip
 RIGHTS: Mapping[str, tuple[tuple[str, ...], Mapping[str, tuple[str, ...]]]] = {
     "gateway": (_LOOK, {"quarantine/*": _KEEP}),
     "media": (_WHOLE, {"quarantine/*": _ALL, "clean/*": _ALL}),
-    "portal": (("s3:GetBucketLocation",), {"clean/*": ("s3:GetObject",)}),
+    # Who may not list is told that access is denied, and not that an object is gone.
+    "portal": (("s3:GetBucketLocation", "s3:ListBucket"), {"clean/*": ("s3:GetObject",)}),
 }
 """What each service may do with the bucket, and with the objects of which folders."""
 

@@ -102,6 +102,7 @@ class _Secrets:
     pseudonym_key: str
     gateway_key: str | None = None
     subscription_key: str = field(default_factory=lambda: secrets.token_hex(32))
+    words_token: str = field(default_factory=lambda: secrets.token_hex(32))
 
 
 @asynccontextmanager
@@ -194,6 +195,7 @@ class _Pipeline:
             GatewaySettings,
             database_url=SecretStr(self.urls["gateway"]),
             pseudonym_key=SecretStr(self.kept.pseudonym_key),
+            urgent_words_token=SecretStr(self.kept.words_token),
             **self._bucket(),
         )
         entered, leaving = stack.enter_async_context, self.stage.watch.leaving
@@ -216,6 +218,8 @@ class _Pipeline:
             gateway_url=gateway_url,
             portal_subscription_key=SecretStr(self.kept.subscription_key),
             portal_private_targets="127.0.0.0/8",  # everything of the trial is on loopback: what it tells, too
+            urgent_words_token=SecretStr(self.kept.words_token),
+            **self._bucket(),
         )
         service = await stack.enter_async_context(
             self.stage.watch.leaving(at_work(running_portal, settings, self.publisher))

@@ -71,6 +71,12 @@ async def test_each_service_reaches_its_folders_and_no_other(tmp_path: Path) -> 
             await gateway.download("clean/1/recording", tmp_path / "got", most=10)
         with pytest.raises(TransientFault, match="AccessDenied"):
             await portal.download("quarantine/1/recording", tmp_path / "got", most=10)
+        assert await portal.stat("clean/1/recording")
+        assert await portal.stat("clean/2/recording") is None, "absent, and not forbidden"
+        with pytest.raises(TransientFault, match="AccessDenied"):
+            await portal.stat("quarantine/1/recording")
+        with pytest.raises(TransientFault, match="AccessDenied"):
+            await portal.erase("clean/1/")
         async with httpx.AsyncClient() as http:
             shown = await http.get(await portal.link("clean/1/recording", timedelta(minutes=1), "video/mp4"))
         assert shown.content == b"abc"

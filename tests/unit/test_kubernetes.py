@@ -42,6 +42,11 @@ VERSION = "1.37"
 """Of Kubernetes, whose schemas are asked."""
 
 REAL = {name: "f" * 64 if value == PLACEHOLDER else value for name, value in example().items()}
+SHARED = {
+    "gateway": {"HEED_PSEUDONYM_KEY", "HEED_URGENT_WORDS_TOKEN", "HEED_MEDIA_NOTIFICATION_TOKEN"},
+    "portal": {"HEED_URGENT_WORDS_TOKEN"},
+}
+"""Secrets that bear no service's name, by who has them."""
 WITH_HTTP = {"gateway", "portal"}
 THEIRS = {"keda.sh/v1alpha1"}
 """Kinds that Kubernetes itself has no schema of."""
@@ -258,7 +263,7 @@ def test_a_secret_goes_only_where_it_is_used() -> None:
     for service in services():
         keys = {key for kind, _, key in references(service) if kind == "secret"}
         own = {key for key in keys if key.startswith(f"HEED_{service.upper()}_")}
-        assert keys - own <= ({"HEED_PSEUDONYM_KEY"} if service == "gateway" else set())
+        assert keys - own <= SHARED.get(service, set())
 
 
 def test_no_secret_stands_in_the_tree() -> None:
@@ -270,7 +275,7 @@ def test_no_secret_stands_in_the_tree() -> None:
             assert not [value for value in held.values() if re.search(r"://[^@/]+:[^@/]+@", value)]
     for name in workloads():
         for variable in container(name)["env"]:
-            if re.search(r"PASSWORD|SECRET|(?<!ACCESS)_KEY$", variable["name"]):
+            if re.search(r"PASSWORD|SECRET|TOKEN|(?<!ACCESS)_KEY$", variable["name"]):
                 assert "secretKeyRef" in variable["valueFrom"], variable["name"]
 
 
@@ -312,6 +317,15 @@ def test_the_gateways_members_leave_postgresql_connections_for_others() -> None:
     (gateway,) = named("HorizontalPodAutoscaler", "autoscaling").values()
     pool = settings_of("gateway").model_fields["gateway_database_pool"].default
     assert gateway["spec"]["maxReplicas"] * pool <= 60
+
+
+def test_raw_words_are_not_given_at_the_edge() -> None:
+    rules = [rule for each in named("Ingress", "overlays/example").values() for rule in each["spec"]["rules"]]
+    (gateway,) = (rule["http"]["paths"] for rule in rules if rule["host"] == "feedback.example.org")
+    inside = [path["path"] for path in gateway if "/v1/words/x/1".startswith(path["path"])]
+    assert inside == []
+    documented = {"/v1/feedback", "/v1/feedback:batch", "/v1/media", "/v1/receipts", "/openapi.json"}
+    assert {path["path"] for path in gateway} == documented
 
 
 def test_only_gateway_and_portal_are_reached_from_outside() -> None:

@@ -37,6 +37,21 @@ def test_half_an_oidc_client_is_refused() -> None:
         load(PortalSettings, **NEEDED, portal_oidc_issuer="https://login.example.org")
 
 
+def test_half_a_login_to_the_bucket_is_refused() -> None:
+    with pytest.raises(UsageError, match="HEED_S3_ENDPOINT is set: set HEED_S3_ACCESS_KEY and HEED_S3_SECRET_KEY too"):
+        load(PortalSettings, **NEEDED, s3_endpoint="http://127.0.0.1:9000")
+
+
+def test_a_link_to_a_recording_cannot_be_made_to_last() -> None:
+    with pytest.raises(UsageError, match="HEED_PORTAL_RECORDING_SECONDS"):
+        load(PortalSettings, **NEEDED, portal_recording_seconds=121)
+
+
+def test_words_without_a_gateway_to_ask_are_refused() -> None:
+    with pytest.raises(UsageError, match="HEED_URGENT_WORDS_TOKEN is set: set HEED_GATEWAY_URL too"):
+        load(PortalSettings, **NEEDED, urgent_words_token="w" * 32)
+
+
 @pytest.mark.parametrize("url", ["portal.example.org", "https://portal.example.org/heed", "ftp://portal.example.org"])
 def test_an_address_with_a_path_or_without_a_scheme_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="HEED_PORTAL_URL"):
