@@ -14,6 +14,12 @@ from pydantic import AwareDatetime, Field
 
 from shared.events import NAMESPACE, CorrectedTheme, Event, Name, _Model
 
+MOST_THEMES = 100
+"""With each of its tones counted."""
+
+LONGEST_RECORDING = 86_400
+"""Seconds."""
+
 
 class QuoteSource(_Model):
     """Where one quote comes from, and how its feedback was read; no words."""
@@ -23,7 +29,7 @@ class QuoteSource(_Model):
     """Of the feedback that was quoted."""
     sentiment: Annotated[int, Field(ge=1, le=5)]
     """1 very positive … 5 very negative: of the whole feedback, as it counts."""
-    themes: Annotated[tuple[CorrectedTheme, ...], Field(max_length=100)] = ()
+    themes: Annotated[tuple[CorrectedTheme, ...], Field(max_length=MOST_THEMES)] = ()
     """Every theme that the whole feedback counts under, with each tone."""
     whole: bool = True
     """Whether the quote is all that was said; else it is a stretch of something longer."""
@@ -31,7 +37,7 @@ class QuoteSource(_Model):
     """Of the recording that the quote was said in; None: it was written."""
     content_type: Name | None = None
     """Of that recording."""
-    start_seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
+    start_seconds: Annotated[float, Field(ge=0, le=LONGEST_RECORDING)] | None = None
     """From the recording's start to where the quoted stretch begins; None: it was written, or not timed."""
 
 

@@ -22,7 +22,9 @@ from shared.events import (
     ReadingCorrected,
     UrgentAcknowledged,
 )
+from shared.held import SummaryHeld
 from shared.media import MediaChecked, MediaUploaded
+from shared.sources import PageSources
 from shared.summaries import LearningSummary
 
 if TYPE_CHECKING:
@@ -208,6 +210,30 @@ LEARNING_SUMMARIES = Topic(
     retention_ms=None,
     cleanup=Cleanup.COMPACT,
 )
+PAGE_SOURCES = Topic(
+    name="page-sources",
+    description="Which feedback the quotes of a page are of, beside the page: for the portal alone.",
+    event=PageSources,
+    key="team:period",
+    producers=("learning",),
+    consumers=("portal",),
+    partitions=3,
+    retention_ms=None,
+    cleanup=Cleanup.COMPACT,
+    restricted=True,
+)
+SUMMARIES_HELD = Topic(
+    name="summaries-held",
+    description="Pages that a rule keeps from their team, by rule and place: for who looks after the installation.",
+    event=SummaryHeld,
+    key="team:period",
+    producers=("learning",),
+    consumers=("portal",),
+    partitions=3,
+    retention_ms=None,
+    cleanup=Cleanup.COMPACT,
+    restricted=True,
+)
 COMMITMENTS = Topic(
     name="commitments",
     description="What teams try, changed or cannot change, in answer to what they heard.",
@@ -278,6 +304,8 @@ TOPICS: tuple[Topic, ...] = (
     READING_CORRECTED,
     FEEDBACK_SUMMARISED,
     LEARNING_SUMMARIES,
+    PAGE_SOURCES,
+    SUMMARIES_HELD,
     COMMITMENTS,
     TEAM_SUMMARIES,
     THEME_DIGESTS,

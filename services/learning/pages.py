@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from services.learning.committing import commitments_of
-from services.learning.counting import parsed
-from services.learning.outgoing import Outgoing, summary_of
+from services.learning.outgoing import HOLDING_CHANGED, UNPUBLISHED, Outgoing, sources_of, summary_of
 from services.learning.periods import earliest
+from services.learning.quote_sources import stretches
 from services.learning.quotes import Candidate
 from shared.database import transient_faults_told
+from shared.sources import PageSources
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from services.learning.periods import PeriodKind
     from services.learning.readings import Measure
+    from shared.sources import QuoteSource
     from shared.summaries import Commitment, LearningSummary
 
 PART = 1_000
@@ -61,23 +63,26 @@ _COUNTERS = text(
     "WHERE c.count <> 0 ORDER BY c.team_id, c.period"
 )
 _QUOTABLE = text(
-    f"SELECT wanted.team_id, wanted.period, r.feedback_id, r.segments FROM {_PAIRS} "  # noqa: S608 - constants only
-    "CROSS JOIN LATERAL (SELECT feedback_id, segments FROM reading "
+    f"SELECT wanted.team_id, wanted.period, r.* FROM {_PAIRS} "  # noqa: S608 - constants only
+    "CROSS JOIN LATERAL (SELECT feedback_id, version, segments, measures, media FROM reading "
     "WHERE reading.team_id = wanted.team_id AND reading.period = wanted.period AND quote_ok AND NOT withdrawn "
     # What a person corrected is not quoted under the themes that the model gave it.
     "AND uncorrected IS NULL ORDER BY feedback_id LIMIT :candidates) AS r ORDER BY r.feedback_id"
 )
 _NEWEST = text(
-    f"SELECT p.team_id, p.period, p.revision, p.payload, p.held, p.parts FROM {_PAIRS} "  # noqa: S608 - constants only
+    f"SELECT p.team_id, p.period, p.revision, p.payload, p.sources, p.held, p.parts FROM {_PAIRS} "  # noqa: S608
     "JOIN page AS p USING (team_id, period)"
 )
 _WRITE = text(
-    "INSERT INTO page (team_id, period, revision, payload, held, written_at, traceparent) "
-    "SELECT team_id, period, revision, payload, ARRAY(SELECT jsonb_array_elements_text(held)), written_at, traceparent "
+    "INSERT INTO page (team_id, period, revision, payload, sources, held, held_since, written_at, traceparent) "
+    "SELECT team_id, period, revision, payload, sources, ARRAY(SELECT jsonb_array_elements_text(held)), "
+    "CASE WHEN held <> '[]' THEN written_at END, written_at, traceparent "
     "FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(team_id text, period date, revision integer, "
-    "payload jsonb, held jsonb, written_at timestamptz, traceparent text) "
+    "payload jsonb, sources jsonb, held jsonb, written_at timestamptz, traceparent text) "
     "ON CONFLICT (team_id, period) DO UPDATE SET revision = EXCLUDED.revision, payload = EXCLUDED.payload, "
-    "held = EXCLUDED.held, written_at = EXCLUDED.written_at, traceparent = EXCLUDED.traceparent"
+    "sources = EXCLUDED.sources, held = EXCLUDED.held, "
+    "held_since = CASE WHEN EXCLUDED.held <> '{}' THEN COALESCE(page.held_since, EXCLUDED.held_since) END, "
+    "written_at = EXCLUDED.written_at, traceparent = EXCLUDED.traceparent"
 )
 _TAKE_BACK = text(
     # What is out says what was taken away. It is replaced by this revision; should that be held, it is taken back.
@@ -112,8 +117,9 @@ _DONE = text(
     "WHERE due_page.team_id = wanted.team_id AND due_page.period = wanted.period"
 )
 _PENDING = text(
-    "SELECT (SELECT count(*) FROM due_page) "
-    "+ (SELECT count(*) FROM page WHERE held = '{}' AND published_revision IS DISTINCT FROM revision) "
+    "SELECT (SELECT count(*) FROM due_page) "  # noqa: S608 - constants only
+    f"+ (SELECT count(*) FROM page WHERE {UNPUBLISHED}) "
+    f"+ (SELECT count(*) FROM page WHERE {HOLDING_CHANGED}) "
     "+ (SELECT count(*) FROM page WHERE takes_back AND held <> '{}' AND published_revision IS NOT NULL) "
     "+ (SELECT count(*) FROM included_part AS i JOIN page AS p USING (team_id, period) "
     "WHERE NOT i.published AND (p.held = '{}' OR p.published_revision >= i.revision))"
@@ -123,7 +129,10 @@ _LIST = text(
     "WHERE (CAST(:team AS text) IS NULL OR team_id = :team) "
     "AND (CAST(:held AS boolean) IS NULL OR (held <> '{}') = :held) ORDER BY team_id, period"
 )
-_REPUBLISH = text("UPDATE page SET published_revision = NULL WHERE published_revision IS NOT NULL")
+_REPUBLISH = text(
+    "UPDATE page SET published_revision = NULL, held_told = NULL "
+    "WHERE published_revision IS NOT NULL OR held_told IS NOT NULL"
+)
 _RESEND_PARTS = text("UPDATE included_part SET published = false WHERE published")
 
 Pair = tuple[str, "date"]
@@ -151,11 +160,17 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A written page; `held` has the rules that keep it from being published."""
+    """A written page.
+
+    Attributes:
+        held: the rules that keep it from being published.
+        sources: of `summary.quotes`, in that order; None: it was written before sources were kept.
+    """
 
     summary: LearningSummary
     held: tuple[str, ...] = ()
     published: bool = False
+    sources: tuple[QuoteSource, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +180,14 @@ class Writing:
     Attributes:
         include: whether its feedback may be told to be part of a summary.
         changed: whether it differs from the newest revision, so that a new one is due.
+        adds_sources: whether it is the newest revision, which had no sources yet: they go out with it once more.
         closes_at: when its period closes, so that it is due again; None once it has.
     """
 
     page: Page
     include: bool
     changed: bool
+    adds_sources: bool = False
     closes_at: datetime | None = None
 
 
@@ -224,10 +241,10 @@ class PageStore:
             writings = await asyncio.to_thread(
                 lambda: [write(item, newest[pair][0] if pair in newest else None) for pair, item in material.items()]
             )
-            changed = [writing.page for writing in writings if writing.changed]
-            if changed:
+            written = [writing.page for writing in writings if writing.changed or writing.adds_sources]
+            if written:
                 traces = {pair: row.traceparent for pair, row in claimed.items()}
-                await connection.execute(_WRITE, {"rows": _rows(changed, traces)})
+                await connection.execute(_WRITE, {"rows": _rows(written, traces)})
             await connection.execute(_TAKE_BACK, _columns([pair for pair in pairs if claimed[pair].removes]))
             await connection.execute(_CLOSES, {**wanted, "closings": [writing.closes_at for writing in writings]})
             for pair, writing in zip(pairs, writings, strict=True):
@@ -252,7 +269,7 @@ class PageStore:
             yield outgoing if await outgoing.alone() else None
 
     async def pending(self) -> int:
-        """Pages to write, to publish and to take back, and lists to send; one whose page is held waits uncounted."""
+        """What is to be written, published, taken back or told; a list whose page is held waits uncounted."""
         async with transient_faults_told(), self._database.connect() as connection:
             return int((await connection.execute(_PENDING)).scalar_one())
 
@@ -278,8 +295,8 @@ async def _material(
         counts[row.team_id].setdefault(row.period, {})[(row.measure, row.value)] = row.n
     for row in await connection.execute(_QUOTABLE, {**wanted, "candidates": CANDIDATES}):
         candidates[(row.team_id, row.period)] += [
-            Candidate(str(row.feedback_id), segment["text"], segment["sentiment"], tuple(segment["themes"]))
-            for segment in parsed(row.segments)
+            Candidate(str(row.feedback_id), segment["text"], segment["sentiment"], tuple(segment["themes"]), origin)
+            for segment, origin in stretches(row)
         ]
     found = {}
     commitments = await commitments_of(connection, pairs)
@@ -305,7 +322,13 @@ def _reach(pairs: Sequence[Pair], kind: PeriodKind) -> dict[str, list[object]]:
 
 async def _newest(connection: AsyncConnection, wanted: Mapping[str, object]) -> dict[Pair, tuple[Page, int]]:
     rows = await connection.execute(_NEWEST, wanted)
-    return {(row.team_id, row.period): (Page(summary_of(row.payload), tuple(row.held)), row.parts) for row in rows}
+    return {
+        (row.team_id, row.period): (
+            Page(summary_of(row.payload), tuple(row.held), sources=sources_of(row.sources, row.revision)),
+            row.parts,
+        )
+        for row in rows
+    }
 
 
 async def _include(connection: AsyncConnection, pair: Pair, revision: int, first: int, now: datetime) -> None:
@@ -328,6 +351,7 @@ def _rows(pages: Sequence[Page], traces: Mapping[Pair, str | None]) -> str:
                 "period": page.summary.period.isoformat(),
                 "revision": page.summary.revision,
                 "payload": page.summary.model_dump(mode="json"),
+                "sources": _sources(page),
                 "held": page.held,
                 "written_at": page.summary.generated_at.isoformat(),
                 "traceparent": traces[page.summary.team_id, page.summary.period],
@@ -335,6 +359,21 @@ def _rows(pages: Sequence[Page], traces: Mapping[Pair, str | None]) -> str:
             for page in pages
         ]
     )
+
+
+def _sources(page: Page) -> dict[str, Any] | None:
+    """As they go out; they say which revision they are of, as a member of an older version leaves them as they are."""
+    if page.sources is None:
+        return None
+    summary = page.summary
+    made = PageSources(
+        team_id=summary.team_id,
+        period=summary.period,
+        revision=summary.revision,
+        quotes=page.sources,
+        generated_at=summary.generated_at,
+    )
+    return made.model_dump(mode="json")
 
 
 def _page(row: Row[Any]) -> Page:

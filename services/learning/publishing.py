@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from services.learning.periods import Calendar
     from services.learning.quotes import Candidate
     from services.learning.readings import Measure
+    from services.learning.summaries import Composed
     from shared.publisher import Publisher
-    from shared.summaries import LearningSummary
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +56,16 @@ class Editor:
         """The page, as a new revision only if it says or does anything else than the newest one."""
         page = self._page(material, revision=newest.summary.revision + 1 if newest else 1)
         changed = newest is None or _differs(page, newest)
+        adds_sources = False
         if not changed and newest is not None:
-            page = newest
+            adds_sources = newest.sources is None
+            page = replace(newest, sources=page.sources) if adds_sources else newest
         # Feedback that no team receives is in nobody's summary yet, and its receipt must not say so.
         return Writing(
             page,
             include=not page.held and material.team_id != UNROUTED,
             changed=changed,
+            adds_sources=adds_sources,
             closes_at=self._calendar.closing(material.period, self._clock()),
         )
 
@@ -70,20 +73,23 @@ class Editor:
         allowed = self._catalogue.allow_list
         if not self._calendar.has(material.period):
             # From before the installation's periods were changed: what is out of it is taken back.
-            empty = self._composed({}, (), replace(material, history={}), revision)
-            return Page(empty, ("other_period at page",))
+            return self._empty(material, revision, "other_period at page")
         try:
-            summary = self._composed(material.counts, material.candidates, material, revision)
+            made = self._composed(material.counts, material.candidates, material, revision)
         except Exception as error:
             # One team's odd data must not keep every other team's page waiting.
             log.exception("a summary could not be written: team %s, period %s", material.team_id, material.period)
-            empty = self._composed({}, (), replace(material, history={}), revision)
-            return Page(empty, (f"not_written:{type(error).__name__} at page",))
-        return Page(summary, tuple(str(violation) for violation in checker.check(summary, self._names, allowed)))
+            return self._empty(material, revision, f"not_written:{type(error).__name__} at page")
+        held = tuple(str(violation) for violation in checker.check(made.summary, self._names, allowed))
+        return Page(made.summary, held, sources=made.sources)
+
+    def _empty(self, material: Material, revision: int, reason: str) -> Page:
+        made = self._composed({}, (), replace(material, history={}), revision)
+        return Page(made.summary, (reason,), sources=made.sources)
 
     def _composed(
         self, counts: Mapping[Measure, int], candidates: Sequence[Candidate], material: Material, revision: int
-    ) -> LearningSummary:
+    ) -> Composed:
         return summaries.compose(
             identity(self._catalogue, material.team_id),
             material.period,
@@ -120,7 +126,12 @@ class Editor:
 
 
 def _differs(page: Page, newest: Page) -> bool:
-    return page.held != newest.held or summaries.content_of(page.summary) != summaries.content_of(newest.summary)
+    """Whether it is another page: of another's words, too, so that one revision never has two lists of sources."""
+    return (
+        page.held != newest.held
+        or newest.sources not in (None, page.sources)
+        or summaries.content_of(page.summary) != summaries.content_of(newest.summary)
+    )
 
 
 class Publishing:

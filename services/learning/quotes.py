@@ -23,6 +23,8 @@ from services.learning import language
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from shared.sources import QuoteSource
+
 SHORTEST = 5
 LONGEST = 22
 """Words."""
@@ -58,8 +60,9 @@ class Candidate:
     """One redacted stretch of consented feedback.
 
     Attributes:
-        source: names its feedback, so that one voice is quoted once; never published.
+        source: names its feedback, so that one voice is quoted once; never on a page.
         sentiment: 1 very positive … 5 very negative.
+        origin: what goes out beside the page if it is quoted (decision 19); None: nobody will ask.
         vocabulary: its words, once `usable` has let it pass.
     """
 
@@ -67,6 +70,7 @@ class Candidate:
     text: str
     sentiment: int
     themes: tuple[str, ...]
+    origin: QuoteSource | None = field(default=None, compare=False)
     vocabulary: frozenset[str] = field(default=frozenset(), compare=False)
 
 

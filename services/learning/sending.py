@@ -17,12 +17,12 @@ from shared import telemetry
 from shared.errors import InvalidRecord, TransientFault
 from shared.publisher import Record, record
 from shared.telemetry import Metric
-from shared.topics import FEEDBACK_SUMMARISED, LEARNING_SUMMARIES, TEAM_SUMMARIES
+from shared.topics import FEEDBACK_SUMMARISED, LEARNING_SUMMARIES, PAGE_SOURCES, SUMMARIES_HELD, TEAM_SUMMARIES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from services.learning.outgoing import Outgoing
+    from services.learning.outgoing import Holding, Outgoing, Unsent
     from services.learning.pages import PageStore
     from shared.publisher import Publisher
     from shared.summaries import LearningSummary
@@ -87,6 +87,7 @@ class Sending:
             await self._while_any(self._group)
         await self._while_any(self._taken_back)
         await self._while_any(self._parts)
+        await self._while_any(self._holdings)
 
     async def _while_any(self, batch: Callable[[Outgoing], Awaitable[bool]]) -> None:
         more = True
@@ -102,14 +103,14 @@ class Sending:
         try:
             with telemetry.publish_spans([(LEARNING_SUMMARIES.name, page.traceparent) for page in batch]) as traces:
                 await self._publisher.send(
-                    [item for page, trace in zip(batch, traces, strict=True) for item in records(page.summary, trace)]
+                    [item for page, trace in zip(batch, traces, strict=True) for item in records(page, trace)]
                 )
         except (InvalidRecord, TransientFault):
             for page in batch:
                 if page.summary.team_id not in self._waits:
-                    await self._settle(outgoing, page.summary, await self._refused(page.summary))
+                    await self._settle(outgoing, page, await self._refused(page))
         else:
-            await _published(outgoing, [page.summary for page in batch])
+            await _published(outgoing, batch)
         return True
 
     async def _retried(self, *, patient: bool) -> bool:
@@ -123,39 +124,39 @@ class Sending:
                 return False
             batch = await outgoing.first_pages(due)
             # Side by side: Kafka's client looks for a missing topic for the better part of a minute.
-            tasks = [asyncio.ensure_future(self._refused(summary)) for summary in batch]
+            tasks = [asyncio.ensure_future(self._refused(page)) for page in batch]
             if tasks:
                 # All of them, also where one fails: nothing may be on its way once the lock is given back.
                 await asyncio.wait(tasks)
             refusals = [task.result() for task in tasks]
             before = {team: self._waits.pop(team) for team in due}
-            for summary, refusal in zip(batch, refusals, strict=True):
-                await self._settle(outgoing, summary, refusal, before[summary.team_id].pause)
+            for page, refusal in zip(batch, refusals, strict=True):
+                await self._settle(outgoing, page, refusal, before[page.summary.team_id].pause)
         return not before.keys() <= self._waits.keys()
 
     async def _taken_back(self, outgoing: Outgoing) -> bool:
         batch = await outgoing.to_take_back(AT_ONCE, without=self._waits)
-        for summary in batch:
-            refusal = await self._refused(summary, tombstones)
+        for page in batch:
+            refusal = await self._refused(page, tombstones)
             if refusal is not None:
-                await self._settle(outgoing, summary, refusal)
+                await self._settle(outgoing, page, refusal)
                 continue
-            await outgoing.mark_taken_back(summary)
+            await outgoing.mark_taken_back(page.summary)
             telemetry.count(Metric.SUMMARIES, 1, {"outcome": "taken_back"})
-            log.error("summary taken back: team %s, period %s", summary.team_id, summary.period)
+            log.error("summary taken back: team %s, period %s", page.summary.team_id, page.summary.period)
         return bool(batch)
 
     async def _refused(
-        self, summary: LearningSummary, made: Callable[[LearningSummary], tuple[Record, Record]] | None = None
+        self, page: Unsent, made: Callable[[Unsent], tuple[Record, ...]] | None = None
     ) -> InvalidRecord | TransientFault | None:
         """Send one page, or what takes it back, by itself; what is the matter with it, or with its team's own topic.
 
         Raises:
-            TransientFault: the topic of all pages takes nothing.
+            TransientFault: the topic of all pages, or that of their sources, takes nothing.
         """
-        shared, own = (made or records)(summary)
+        *shared, own = (made or records)(page)
         try:
-            await self._publisher.send([shared])
+            await self._publisher.send(shared)
         except InvalidRecord as refusal:
             return refusal
         try:
@@ -167,12 +168,13 @@ class Sending:
     async def _settle(
         self,
         outgoing: Outgoing,
-        summary: LearningSummary,
+        page: Unsent,
         refusal: InvalidRecord | TransientFault | None,
         pause: float = FIRST_PAUSE / 2,
     ) -> None:
+        summary = page.summary
         if refusal is None:
-            await _published(outgoing, [summary])
+            await _published(outgoing, [page])
         elif isinstance(refusal, InvalidRecord):
             await outgoing.hold(summary, f"{refusal.reason} at page")
             telemetry.count(Metric.SUMMARIES, 1, {"outcome": "held"})
@@ -192,20 +194,45 @@ class Sending:
         await outgoing.mark_sent(batch)
         return True
 
+    async def _holdings(self, outgoing: Outgoing) -> bool:
+        batch = await outgoing.holdings(AT_ONCE)
+        if not batch:
+            return False
+        await self._publisher.send([_holding(each) for each in batch])
+        await outgoing.mark_told(batch)
+        return True
 
-async def _published(outgoing: Outgoing, batch: Sequence[LearningSummary]) -> None:
+
+async def _published(outgoing: Outgoing, batch: Sequence[Unsent]) -> None:
     await outgoing.mark_published(batch)
     telemetry.count(Metric.SUMMARIES, len(batch), {"outcome": "published"})
 
 
-def records(summary: LearningSummary, traceparent: str | None = None) -> tuple[Record, Record]:
-    """A page on the topic of all pages, keyed by team and period, and on its team's own, keyed by period."""
-    own = record(TEAM_SUMMARIES, summary, SERVICE, traceparent, team_id=summary.team_id)
+def records(page: Unsent, traceparent: str | None = None) -> tuple[Record, ...]:
+    """A page on the topic of all pages, its sources beside it, and last the page on its team's own, keyed by period."""
+    summary = page.summary
     shared = record(LEARNING_SUMMARIES, summary, SERVICE, traceparent)
-    return shared, replace(own, key=summary.period.isoformat().encode())
+    sources = [record(PAGE_SOURCES, page.sources, SERVICE, traceparent)] if page.sources else []
+    return shared, *sources, _own(summary, traceparent)
 
 
-def tombstones(summary: LearningSummary) -> tuple[Record, Record]:
+def tombstones(page: Unsent) -> tuple[Record, ...]:
     """What takes a page back: its keys without a value, which is how a compacted topic forgets."""
-    shared, own = records(summary)
-    return Record(shared.topic, shared.key, None), Record(own.topic, own.key, None)
+    summary = page.summary
+    key, own = summary.key().encode(), _own(summary)
+    return (
+        Record(LEARNING_SUMMARIES.name, key, None),
+        Record(PAGE_SOURCES.name, key, None),
+        Record(own.topic, own.key, None),
+    )
+
+
+def _own(summary: LearningSummary, traceparent: str | None = None) -> Record:
+    own = record(TEAM_SUMMARIES, summary, SERVICE, traceparent, team_id=summary.team_id)
+    return replace(own, key=summary.period.isoformat().encode())
+
+
+def _holding(told: Holding) -> Record:
+    if told.event is not None:
+        return record(SUMMARIES_HELD, told.event, SERVICE)
+    return Record(SUMMARIES_HELD.name, f"{told.team_id}:{told.period.isoformat()}".encode(), None)

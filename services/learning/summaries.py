@@ -5,6 +5,7 @@ Small numbers follow privacy.md; the order and the rules of the sections follow 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from services.learning import choice, patterns, questions, quotes, rendering, wording
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from services.learning.quotes import Candidate
     from services.learning.readings import Measure
     from services.learning.records import TeamRecords
+    from shared.sources import QuoteSource
 
 POSITIVE, NEGATIVE, ANY = (1, 2), (4, 5), (1, 2, 3, 4, 5)
 
@@ -45,6 +47,18 @@ ICON_WRONG_ONCE_IN = 90
 
 EARLIER_PERIODS: dict[PeriodKind, int] = {"week": 13, "month": 3, "quarter": 1}
 """Periods in the quarter before one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A page, and what is known of its quotes but does not stand on it.
+
+    Attributes:
+        sources: one for each of `summary.quotes`, in that order; none at all where a candidate came without.
+    """
+
+    summary: LearningSummary
+    sources: tuple[QuoteSource, ...] = ()
 
 
 def compose(
@@ -61,7 +75,7 @@ def compose(
     provisional: bool = False,
     history: Mapping[date, Mapping[Measure, int]] | None = None,
     records: TeamRecords = NO_RECORDS,
-) -> LearningSummary:
+) -> Composed:
     """Write one page.
 
     Args:
@@ -109,10 +123,22 @@ def compose(
         "text": "",
         "markdown": "",
     }
+    praise: Candidate | None = None
+    told: Sequence[Candidate] = ()
     if described:
-        voices = [] if mixed else quotes.usable(candidates, team_names, allowed)
-        content |= _described(table, chosen, voices, period)
-    return _fitted(LearningSummary(**{**content, **earlier}))
+        shares = _shares(table, chosen)
+        praise, told = _voices([] if mixed else quotes.usable(candidates, team_names, allowed), shares)
+        content |= _described(shares, praise, told, chosen, period)
+    summary = _fitted(LearningSummary(**{**content, **earlier}))
+    return Composed(summary, _sources(summary, praise, told))
+
+
+def _sources(summary: LearningSummary, praise: Candidate | None, told: Sequence[Candidate]) -> tuple[QuoteSource, ...]:
+    """Of those quotes alone that there was room for."""
+    quoted = [praise] if praise is not None and summary.valued_quote is not None else []
+    found = [voice.origin for voice in (*quoted, *told[: len(summary.told)])]
+    known = tuple(origin for origin in found if origin is not None)
+    return known if len(known) == len(found) else ()
 
 
 def _fitted(summary: LearningSummary) -> LearningSummary:
@@ -136,17 +162,30 @@ def content_of(summary: LearningSummary) -> dict[str, Any]:
     return summary.model_dump(mode="json", exclude={"revision", "generated_at"})
 
 
-def _described(table: Counts, chosen: Sequence[Chosen], voices: Sequence[Candidate], period: date) -> dict[str, Any]:
-    valued = tuple(_share(line, table) for line in chosen if line.tone == "valued" and line.told)
-    better = tuple(_share(line, table) for line in chosen if line.tone == "better" and line.told)
-    taken: list[Candidate] = []
-    praise = None
-    for theme in (*(share.theme for share in valued), None):
-        praise = quotes.pick(voices, taken, theme=theme, sentiments=POSITIVE)
-        if praise is not None:
-            taken.append(praise)
-            break
-    told = _told(voices, taken, valued, better)
+Shares = tuple[tuple[ThemeShare, ...], tuple[ThemeShare, ...]]
+"""What people valued, and what could be better."""
+
+
+def _shares(table: Counts, chosen: Sequence[Chosen]) -> Shares:
+    return (
+        tuple(_share(line, table) for line in chosen if line.tone == "valued" and line.told),
+        tuple(_share(line, table) for line in chosen if line.tone == "better" and line.told),
+    )
+
+
+def _voices(voices: Sequence[Candidate], shares: Shares) -> tuple[Candidate | None, list[Candidate]]:
+    """Who is quoted: beside what people valued, and under what they told us."""
+    valued, better = shares
+    wishes = (*(share.theme for share in valued), None)
+    found = (quotes.pick(voices, (), theme=theme, sentiments=POSITIVE) for theme in wishes)
+    praise = next((voice for voice in found if voice is not None), None)
+    return praise, _told(voices, [praise] if praise else [], valued, better)
+
+
+def _described(
+    shares: Shares, praise: Candidate | None, told: Sequence[Candidate], chosen: Sequence[Chosen], period: date
+) -> dict[str, Any]:
+    valued, better = shares
     return {
         "valued": valued,
         "valued_quote": _quote(praise, valued) if praise else None,

@@ -12,6 +12,8 @@ from starlette.responses import JSONResponse, RedirectResponse
 
 from services.portal import (
     commitment_routes,
+    correction_routes,
+    held_routes,
     receipt_routes,
     signing_in,
     subscription_routes,
@@ -34,6 +36,8 @@ Readiness = Callable[[], Awaitable[dict[str, bool]]]
 ROUTES = (
     signing_in.routes,
     commitment_routes.routes,
+    correction_routes.routes,
+    held_routes.routes,
     receipt_routes.routes,
     subscription_routes.routes,
     team_pages.routes,

@@ -11,6 +11,8 @@ from services.portal.api import build_app
 from services.portal.assets import Assets
 from services.portal.audit import Audit
 from services.portal.commitments import CommitmentStore
+from services.portal.copies import PageCopy
+from services.portal.corrections import CorrectionStore
 from services.portal.directory import DirectoryFile
 from services.portal.outbox import Outbox
 from services.portal.pages import PageStore
@@ -26,12 +28,21 @@ from services.portal.urgent_words import reading
 from services.portal.views import Views
 from shared.consumer import BatchConsumer
 from shared.database import engine, is_up, migrate
+from shared.held import SummaryHeld
 from shared.repeating import repeating
 from shared.service import Running
-from shared.topics import FEEDBACK_URGENT, FEEDBACK_WITHDRAWN, LEARNING_SUMMARIES, URGENT_ACKNOWLEDGED
+from shared.sources import PageSources
+from shared.topics import (
+    FEEDBACK_URGENT,
+    FEEDBACK_WITHDRAWN,
+    LEARNING_SUMMARIES,
+    PAGE_SOURCES,
+    SUMMARIES_HELD,
+    URGENT_ACKNOWLEDGED,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -39,7 +50,10 @@ if TYPE_CHECKING:
     from services.portal.settings import PortalSettings
     from services.portal.subscriptions_offer import Subscribing
     from services.portal.urgent_words import UrgentWords
+    from shared.consumer import Delivery
+    from shared.events import FeedbackWithdrawn
     from shared.publisher import Publisher
+    from shared.topics import Topic
 
 SCHEMA = "portal"
 
@@ -111,6 +125,9 @@ async def _wired(
         settings=settings,
         directory=directory,
         pages=PageStore(database),
+        sources=PageCopy(database, "page_source", PageSources),
+        held=PageCopy(database, "held_summary", SummaryHeld),
+        corrections=CorrectionStore(database),
         commitments=CommitmentStore(database),
         urgent=UrgentStore(database),
         sessions=SessionStore(database),
@@ -131,6 +148,7 @@ async def _wired(
         await outbox.purge(now - PUBLISHED_FOR)
         await portal.urgent.forget(now - timedelta(days=settings.portal_urgent_retention_days))
         await portal.sessions.purge(now)
+        await portal.corrections.forget(now - timedelta(days=settings.portal_audit_retention_days))
         await portal.audit.forget(now - timedelta(days=settings.portal_audit_retention_days))
 
     async with (
@@ -149,23 +167,21 @@ async def _wired(
 
 
 def _consumers(portal: Portal, publisher: Publisher) -> tuple[BatchConsumer[Any], ...]:
-    return (
-        BatchConsumer(
-            service=SCHEMA,
-            topic=LEARNING_SUMMARIES,
-            effect=portal.pages.on_learning_summary,
-            removal=portal.pages.on_taken_back,
-            publisher=publisher,
-            settings=portal.settings,
-        ),
-        *(
-            BatchConsumer[Any](
-                service=SCHEMA, topic=topic, effect=effect, publisher=publisher, settings=portal.settings
-            )
-            for topic, effect in (
-                (FEEDBACK_URGENT, portal.urgent.on_feedback_urgent),
-                (URGENT_ACKNOWLEDGED, portal.urgent.on_urgent_acknowledged),
-                (FEEDBACK_WITHDRAWN, portal.urgent.on_feedback_withdrawn),
-            )
-        ),
+    async def on_withdrawn(deliveries: Sequence[Delivery[FeedbackWithdrawn]]) -> None:
+        await portal.urgent.on_feedback_withdrawn(deliveries)
+        await portal.corrections.on_feedback_withdrawn(deliveries)
+
+    effects: tuple[tuple[Topic, Any, Any], ...] = (
+        (LEARNING_SUMMARIES, portal.pages.on_learning_summary, portal.pages.on_taken_back),
+        (PAGE_SOURCES, portal.sources.on_event, portal.sources.on_removed),
+        (SUMMARIES_HELD, portal.held.on_event, portal.held.on_removed),
+        (FEEDBACK_URGENT, portal.urgent.on_feedback_urgent, None),
+        (URGENT_ACKNOWLEDGED, portal.urgent.on_urgent_acknowledged, None),
+        (FEEDBACK_WITHDRAWN, on_withdrawn, None),
+    )
+    return tuple(
+        BatchConsumer[Any](
+            service=SCHEMA, topic=topic, effect=effect, removal=removal, publisher=publisher, settings=portal.settings
+        )
+        for topic, effect, removal in effects
     )

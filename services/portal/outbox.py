@@ -15,7 +15,7 @@ from sqlalchemy import text
 from shared.database import transient_faults_told
 from shared.errors import InvalidRecord
 from shared.publisher import record
-from shared.topics import COMMITMENTS, URGENT_ACKNOWLEDGED
+from shared.topics import COMMITMENTS, READING_CORRECTED, URGENT_ACKNOWLEDGED
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 SERVICE = "portal"
 
-TOPICS: dict[str, Topic] = {topic.name: topic for topic in (COMMITMENTS, URGENT_ACKNOWLEDGED)}
+TOPICS: dict[str, Topic] = {topic.name: topic for topic in (COMMITMENTS, READING_CORRECTED, URGENT_ACKNOWLEDGED)}
 
 AT_ONCE = 200
 

@@ -52,6 +52,19 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def pages_of(keys: Sequence[str]) -> dict[str, object]:
+    """Teams and first days of what such keys name, as a statement takes them.
+
+    Raises:
+        ValueError: a key is not `team:period`.
+    """
+    parts = [key.rpartition(":") for key in keys]
+    return {
+        "teams": [team for team, _, _ in parts],
+        "periods": [date.fromisoformat(period) for _, _, period in parts],
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class PageReference:
     """That a page is there.
@@ -113,12 +126,7 @@ class PageStore:
             ValueError: a key is not `team:period`.
             TransientFault: PostgreSQL is away; nothing was changed.
         """
-        parts = [key.rpartition(":") for key in keys]
-        given = {
-            "teams": [team for team, _, _ in parts],
-            "periods": [date.fromisoformat(period) for _, _, period in parts],
-            "now": self._clock(),
-        }
+        given = {**pages_of(keys), "now": self._clock()}
         async with transient_faults_told(), self._database.begin() as connection:
             await connection.execute(_TAKE_BACK, given)
             await deliveries_store.taken_back(connection, given)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from services.portal.audit import Audit
     from services.portal.commitments import CommitmentStore
+    from services.portal.copies import PageCopy
+    from services.portal.corrections import CorrectionStore
     from services.portal.directory import DirectoryFile
     from services.portal.pages import PageStore
     from services.portal.protection import Limit
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from services.portal.urgent import UrgentStore
     from services.portal.urgent_words import UrgentWords
     from services.portal.views import Views
+    from shared.held import SummaryHeld
+    from shared.sources import PageSources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,8 @@ class Portal:
 
     Attributes:
         directory: teams and members, as the catalogue has them now.
+        sources: which feedback a page's quotes are of; see `copies.of_page`.
+        held: pages that a rule keeps from their team.
         limit: on tries to sign in.
         provider: who vouches for people; None: links only.
         subscribing: what subscriptions work with; None: there are none here.
@@ -39,6 +45,9 @@ class Portal:
     settings: PortalSettings
     directory: DirectoryFile
     pages: PageStore
+    sources: PageCopy[PageSources]
+    held: PageCopy[SummaryHeld]
+    corrections: CorrectionStore
     commitments: CommitmentStore
     urgent: UrgentStore
     sessions: SessionStore

@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 
 from services.portal.access import OwnTeam, SignedIn, portal_of
 from services.portal.commitment_routes import themes_of, told
+from services.portal.copies import of_page
 from services.portal.days import day
 from services.portal.directory import UNROUTED
 from services.portal.page_view import page_view
@@ -68,8 +69,14 @@ async def team_page(request: Request, team_id: OwnTeam, period: str, person: Sig
     await portal.audit.viewed(person, f"page {summary.key()} revision {summary.revision}", datetime.now(UTC))
     labels = themes_of(summary)
     made = [told(each, labels) for each in await portal.commitments.newest(team_id, summary.period)]
+    sources = of_page(await portal.sources.one(team_id, summary.period), summary)
     return portal.views.page(
-        "team_page.html", person, page=page_view(summary), commitments=made, may_commit=bool(labels)
+        "team_page.html",
+        person,
+        page=page_view(summary),
+        commitments=made,
+        may_commit=bool(labels),
+        may_correct=sources is not None and team_id in person.teams,
     )
 
 

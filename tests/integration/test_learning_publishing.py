@@ -89,8 +89,10 @@ async def test_a_page_goes_to_both_topics_and_then_its_feedback_is_told(desk: De
 
     await desk.publishing.settle()
 
-    assert [record.topic for record in desk.publisher.sent] == ["learning-summaries", TOPIC, "feedback-summarised"]
-    assert [record.key for record in desk.publisher.sent][:2] == [b"riverside-emergency:2026-06-01", b"2026-06-01"]
+    topics = ["learning-summaries", "page-sources", TOPIC, "feedback-summarised"]
+    assert [record.topic for record in desk.publisher.sent] == topics
+    key = b"riverside-emergency:2026-06-01"
+    assert [record.key for record in desk.publisher.sent][:3] == [key, key, b"2026-06-01"]
     page = desk.published()[0]
     assert (page.team_id, page.revision, page.heard.responses) == (TEAM, 1, 30)
     assert page == desk.published(TOPIC)[0]
@@ -196,7 +198,7 @@ async def test_a_crash_between_sending_and_marking_sends_the_same_again(desk: De
 
     assert desk.published() == [first, first]
     ids = [header(record.headers, "ce_id") for record in desk.publisher.sent]
-    assert Counter(Counter(ids).values()) == {4: 1, 2: 1}  # the page: two topics, twice; its list: twice
+    assert Counter(Counter(ids).values()) == {4: 1, 2: 2}  # the page: two topics, twice; its sources, its list: twice
 
 
 async def test_a_crash_after_the_page_still_tells_its_feedback(desk: Desk) -> None:
@@ -247,7 +249,7 @@ async def test_a_held_page_publishes_nothing_and_says_why(
     with caplog.at_level(logging.ERROR):
         await desk.publishing.settle()
 
-    assert desk.publisher.sent == []
+    assert [record.topic for record in desk.publisher.sent] == ["summaries-held"]
     assert await desk.publishing.pending() == 0
     held = await desk.pages.summaries(held=True)
     assert held[0].held == ("other_team at markdown line 3", "other_team at text line 2")

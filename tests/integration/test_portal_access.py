@@ -21,7 +21,7 @@ from services.portal.protection import HEADERS, UNSHARED_HEADERS, UNSHARED_PATH
 from shared.events import feedback_id
 from tests.integration.portal_stage import Stage, running_portal
 from tests.integration.test_portal_urgent import NOON, flagged
-from tests.unit.portal_examples import DESK, MAY, OTHER, TEAM, page
+from tests.unit.portal_examples import DESK, MAY, OTHER, TEAM, held, page, sources_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,6 +40,7 @@ PATHS = {
     "team_id": TEAM,
     "period": MAY.isoformat(),
     "commitment_id": str(MADE),
+    "position": "1",
     "feedback_id": str(feedback_id("test", "1")),
     "opener": "a-guess",
     "subscription": str(NOTHING),
@@ -76,6 +77,11 @@ TABLE = {
     "GET /teams/{team_id}/{period}/commitments": OWN_TEAM,
     "POST /teams/{team_id}/{period}/commitments": (303, 404, 400, 404, 400),
     "GET /teams/{team_id}/{period}/commitments/{commitment_id}": OWN_TEAM,
+    # What was meant is for the team to say, not for the steward. The form sent names no revision: the page has changed.
+    "GET /teams/{team_id}/{period}/quotes/{position}": (303, 404, 200, 404, 404),
+    "POST /teams/{team_id}/{period}/quotes/{position}": (303, 404, 409, 404, 404),
+    "GET /teams/{team_id}/{period}/corrected": (303, 404, 200, 404, 404),
+    "GET /held": (303, 404, 404, 404, 200),
     # Patients have no account. The gateway is away here; test_portal_receipts.py asks a real one.
     "GET /r/{receipt}": (503, 503, 503, 503, 503),
     "GET /r/{receipt}/withdraw": (503, 503, 503, 503, 503),
@@ -136,7 +142,7 @@ async def portal(database_url: DatabaseUrl, tmp_path: Path) -> AsyncIterator[Sta
         s3_access_key="heed-portal",
         s3_secret_key="s" * 32,
     ) as stage:
-        await stage.receive(page(TEAM), page(OTHER), flagged(1))
+        await stage.receive(page(TEAM), page(OTHER), sources_of(page(TEAM)), held(OTHER), flagged(1))
         written = Written("Parking", "heard", "We ask.", "", "ward lead", "2026-05-20", people_told=False, problems={})
         made = event(written, (MADE, 1), team_id=TEAM, period=MAY, now=NOON)
         somebody = people.Person("somebody", frozenset({TEAM}), frozenset())

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from services.learning.readings import Measure
+    from services.learning.summaries import Composed
     from shared.summaries import LearningSummary
 
 JUNE = date(2026, 6, 1)
@@ -126,6 +127,19 @@ VOICES = (
 )
 
 
+def composed(
+    counted: dict[Measure, int] | None = None,
+    *,
+    voices: Iterable[Candidate] = VOICES,
+    team: TeamIdentity = TEAM,
+    names: Iterable[str] = NAMES,
+) -> Composed:
+    """A page and its sources; of a month with praise and wishes unless told otherwise."""
+    if counted is None:
+        counted = counts(theme_positive={MANNER: 20, LISTENING: 9}, theme_negative={WAITING: 12})
+    return compose(team, JUNE, counted, voices, revision=1, generated_at=NOON, team_names=tuple(names))
+
+
 def page(
     counted: dict[Measure, int] | None = None,
     *,
@@ -133,7 +147,5 @@ def page(
     team: TeamIdentity = TEAM,
     names: Iterable[str] = NAMES,
 ) -> LearningSummary:
-    """A page; of a month with praise and wishes unless told otherwise."""
-    if counted is None:
-        counted = counts(theme_positive={MANNER: 20, LISTENING: 9}, theme_negative={WAITING: 12})
-    return compose(team, JUNE, counted, voices, revision=1, generated_at=NOON, team_names=tuple(names))
+    """The page alone."""
+    return composed(counted, voices=voices, team=team, names=names).summary

@@ -94,7 +94,7 @@ def written(events: list[FeedbackAnalysed], teams: Catalogue, kind: PeriodKind) 
             allowed=teams.allow_list,
             kind=kind,
             history={start: own for start, own in periods.items() if start < period},
-        )
+        ).summary
         for team, periods in counts.items()
         for period, counted in periods.items()
     }

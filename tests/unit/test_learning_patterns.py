@@ -62,7 +62,7 @@ def story(
         history=history,
         records=records or TeamRecords(),
         provisional=provisional,
-    )
+    ).summary
 
 
 STEADY = [table(waiting, praise=50 - waiting) for waiting in (20, 24, 18, 22, 20, 25, 19, 21, 23, 18, 22, 20)]

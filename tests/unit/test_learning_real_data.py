@@ -71,7 +71,7 @@ def pages(comments: list[dict[str, str]], teams: Catalogue) -> dict[Pair, Learni
             generated_at=NOON,
             team_names=names,
             allowed=teams.allow_list,
-        )
+        ).summary
         for (team, period), counted in counts.items()
     }
 

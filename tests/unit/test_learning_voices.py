@@ -117,8 +117,8 @@ def test_no_voice_rate_without_contacts_or_with_fewer_than_answered(contacts: Co
 def test_the_page_says_how_many_of_those_who_had_care_answered() -> None:
     counted = counts(60, kind={"comment": 60})
     records = TeamRecords(contacts={JUNE: Contacts(total=400)})
-    known = compose(TEAM, JUNE, counted, (), revision=1, generated_at=NOON, records=records)
-    unknown = compose(TEAM, JUNE, counted, (), revision=1, generated_at=NOON)
+    known = compose(TEAM, JUNE, counted, (), revision=1, generated_at=NOON, records=records).summary
+    unknown = compose(TEAM, JUNE, counted, (), revision=1, generated_at=NOON).summary
 
     assert "15% of those who had care answered." in known.text
     assert "We do not know how many had care and stayed silent." in unknown.text
