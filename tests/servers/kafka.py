@@ -12,7 +12,6 @@ import re
 import secrets
 import shutil
 import subprocess
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -116,7 +115,8 @@ async def _formatted(jars: Path, directory: Path, properties: Path) -> None:
     await asyncio.to_thread(properties.write_text, text)
     passwords = {account: secrets.token_hex(16) for account in _ACCOUNTS}
     await asyncio.to_thread(_passwords(directory).write_text, json.dumps(passwords))
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    # The first byte is zero, as one id in 64 would begin with a dash, and be taken for an option.
+    cluster = base64.urlsafe_b64encode(bytes(1) + secrets.token_bytes(15)).decode().rstrip("=")
     arguments = ["format", "--standalone", "--cluster-id", cluster, "--config", str(properties)]
     for account, password in passwords.items():
         arguments += ["--add-scram", f"SCRAM-SHA-512=[name={account},password={password}]"]
