@@ -15,9 +15,11 @@ from services.portal import (
     correction_routes,
     held_routes,
     receipt_routes,
+    recording_routes,
     signing_in,
     subscription_routes,
     team_pages,
+    theme_routes,
     urgent_routes,
     urgent_words_routes,
 )
@@ -39,8 +41,10 @@ ROUTES = (
     correction_routes.routes,
     held_routes.routes,
     receipt_routes.routes,
+    recording_routes.routes,
     subscription_routes.routes,
     team_pages.routes,
+    theme_routes.routes,
     urgent_routes.routes,
     urgent_words_routes.routes,
 )

@@ -13,6 +13,7 @@ from services.portal.copies import of_page
 from services.portal.days import day
 from services.portal.directory import UNROUTED
 from services.portal.page_view import page_view
+from services.portal.recording_routes import spots_of
 from shared import period_names
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ async def team_page(request: Request, team_id: OwnTeam, period: str, person: Sig
         commitments=made,
         may_commit=bool(labels),
         may_correct=sources is not None and team_id in person.teams,
+        recordings=spots_of(sources) if portal.recordings else {},
     )
 
 

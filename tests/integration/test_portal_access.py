@@ -19,8 +19,10 @@ from services.portal.commitment_form import Written, event
 from services.portal.commitments import CommitmentStore
 from services.portal.protection import HEADERS, UNSHARED_HEADERS, UNSHARED_PATH
 from shared.events import feedback_id
+from shared.sources import QuoteSource
 from tests.integration.portal_stage import Stage, running_portal
 from tests.integration.test_portal_urgent import NOON, flagged
+from tests.unit.digest_samples import WAITING, theme_digest
 from tests.unit.portal_examples import DESK, MAY, OTHER, TEAM, held, page, sources_of
 
 if TYPE_CHECKING:
@@ -34,6 +36,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 MADE = UUID("6e1b7f0e-6a36-4a1f-9a51-0d4f6f0a6a01")
+SPOKEN = QuoteSource(
+    feedback_id=feedback_id("test", "2"),
+    version=1,
+    sentiment=2,
+    media_id=MADE,
+    content_type="video/mp4",
+    start_seconds=1,
+)
 NOTHING = UUID("00000000-0000-4000-8000-000000000000")
 
 PATHS = {
@@ -48,6 +58,7 @@ PATHS = {
     "token": "a-guess",
     "name": "a-guess.atom",
     "receipt": "a" * 24,
+    "slug": WAITING,
 }
 
 WHO = {
@@ -72,6 +83,9 @@ TABLE = {
     "POST /sign-out": (303, 303, 303, 303, 303),
     "GET /": ANYBODY,
     "GET /about": ANYBODY,
+    "GET /themes": ANYBODY,
+    "GET /themes/{slug}": ANYBODY,
+    "GET /themes/{slug}/{period}": ANYBODY,
     "GET /teams/{team_id}": OWN_TEAM,
     "GET /teams/{team_id}/{period}": OWN_TEAM,
     "GET /teams/{team_id}/{period}/commitments": OWN_TEAM,
@@ -81,6 +95,8 @@ TABLE = {
     "GET /teams/{team_id}/{period}/quotes/{position}": (303, 404, 200, 404, 404),
     "POST /teams/{team_id}/{period}/quotes/{position}": (303, 404, 409, 404, 404),
     "GET /teams/{team_id}/{period}/corrected": (303, 404, 200, 404, 404),
+    # With the bucket away; test_portal_recordings.py asks a real one.
+    "GET /teams/{team_id}/{period}/quotes/{position}/recording": (303, 404, 503, 404, 503),
     "GET /held": (303, 404, 404, 404, 200),
     # Patients have no account. The gateway is away here; test_portal_receipts.py asks a real one.
     "GET /r/{receipt}": (503, 503, 503, 503, 503),
@@ -142,7 +158,9 @@ async def portal(database_url: DatabaseUrl, tmp_path: Path) -> AsyncIterator[Sta
         s3_access_key="heed-portal",
         s3_secret_key="s" * 32,
     ) as stage:
-        await stage.receive(page(TEAM), page(OTHER), sources_of(page(TEAM)), held(OTHER), flagged(1))
+        await stage.receive(
+            page(TEAM), page(OTHER), theme_digest(), sources_of(page(TEAM), SPOKEN), held(OTHER), flagged(1)
+        )
         written = Written("Parking", "heard", "We ask.", "", "ward lead", "2026-05-20", people_told=False, problems={})
         made = event(written, (MADE, 1), team_id=TEAM, period=MAY, now=NOON)
         somebody = people.Person("somebody", frozenset({TEAM}), frozenset())

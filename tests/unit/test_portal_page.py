@@ -39,7 +39,15 @@ class Shown(HTMLParser):
 
 
 def html_of(summary: LearningSummary) -> str:
-    return VIEWS.html("team_page.html", PERSON, page=page_view(summary), commitments=[], may_commit=True)
+    return VIEWS.html(
+        "team_page.html",
+        PERSON,
+        page=page_view(summary),
+        commitments=[],
+        may_commit=True,
+        may_correct=False,
+        recordings={},
+    )
 
 
 def shown(summary: LearningSummary) -> str:
