@@ -68,7 +68,7 @@ def replay(delivery: tuple[UUID, ...], everything: bool, data_dir: Path | None) 
 def _row(delivery: DeadDelivery) -> dict[str, object]:
     return {
         "delivery": str(delivery.id),
-        "team": delivery.team_id,
+        "team": delivery.about,
         "period": delivery.period.isoformat(),
         "revision": delivery.revision,
         "owner": delivery.owner,

@@ -13,6 +13,7 @@ from services.portal.audit import Audit
 from services.portal.commitments import CommitmentStore
 from services.portal.copies import PageCopy
 from services.portal.corrections import CorrectionStore
+from services.portal.digests import DigestStore
 from services.portal.directory import DirectoryFile
 from services.portal.outbox import Outbox
 from services.portal.pages import PageStore
@@ -38,6 +39,7 @@ from shared.topics import (
     LEARNING_SUMMARIES,
     PAGE_SOURCES,
     SUMMARIES_HELD,
+    THEME_DIGESTS,
     URGENT_ACKNOWLEDGED,
 )
 
@@ -128,6 +130,7 @@ async def _wired(
         sources=PageCopy(database, "page_source", PageSources),
         held=PageCopy(database, "held_summary", SummaryHeld),
         corrections=CorrectionStore(database),
+        digests=DigestStore(database),
         commitments=CommitmentStore(database),
         urgent=UrgentStore(database),
         sessions=SessionStore(database),
@@ -174,6 +177,7 @@ def _consumers(portal: Portal, publisher: Publisher) -> tuple[BatchConsumer[Any]
     effects: tuple[tuple[Topic, Any, Any], ...] = (
         (LEARNING_SUMMARIES, portal.pages.on_learning_summary, portal.pages.on_taken_back),
         (PAGE_SOURCES, portal.sources.on_event, portal.sources.on_removed),
+        (THEME_DIGESTS, portal.digests.on_theme_digest, portal.digests.on_taken_back),
         (SUMMARIES_HELD, portal.held.on_event, portal.held.on_removed),
         (FEEDBACK_URGENT, portal.urgent.on_feedback_urgent, None),
         (URGENT_ACKNOWLEDGED, portal.urgent.on_urgent_acknowledged, None),

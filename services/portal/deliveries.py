@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from services.portal.channels import Channel
-    from shared.summaries import LearningSummary
+    from services.portal.subscriptions_subject import Published
 
 LONDON = ZoneInfo("Europe/London")
 
@@ -54,16 +54,28 @@ class State(StrEnum):
     """Muted, taken back, or its owner may not read the team's pages any more."""
 
 
-class Notice(BaseModel):
-    """What a webhook is sent when a page is taken back that it got: forget it."""
-
+class _Notice(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    team_id: str
     period: date
     revision: int
     """The newest one that was sent."""
     taken_back: Literal[True] = True
+
+
+class PageNotice(_Notice):
+    """What a webhook is sent when a page is taken back that it got: forget it."""
+
+    team_id: str
+
+
+class DigestNotice(_Notice):
+    """The same of a theme's digest."""
+
+    slug: str
+
+
+Notice = PageNotice | DigestNotice
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +84,14 @@ class Due:
 
     Attributes:
         attempts: how often it was tried in vain.
-        summary: the page as it is now; None: it was taken back.
+        published: the page or digest as it is now; None: it was taken back.
         notice: that it was, for who got it before.
         traceparent: of the trace that brought the page.
     """
 
     id: UUID
     attempts: int
-    summary: LearningSummary | None
+    published: Published | None
     notice: Notice | None = None
     traceparent: str | None = None
 
@@ -89,6 +101,7 @@ class Claim:
     """A subscription that one member sends for, until its lease is over.
 
     Attributes:
+        about: a team or a theme; see `subscriptions_subject`.
         target: sealed; None for none.
         secret: sealed; what a webhook is signed with.
         deliveries: what is due, the oldest first.
@@ -96,7 +109,7 @@ class Claim:
 
     subscription: UUID
     owner: str
-    team_id: str
+    about: str
     channel: Channel
     target: bytes | None
     secret: bytes | None

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from services.portal.subscriptions_subject import heading, opening, path
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
 
-    from shared.summaries import LearningSummary
+    from services.portal.subscriptions_subject import Published
 
 MOST_LINES = 12
 """Pages named in one message."""
@@ -31,36 +32,30 @@ class Message:
     unsubscribe: str
 
 
-def message(summaries: Sequence[LearningSummary], portal: str, unsubscribe: str) -> Message:
-    """Tell of one team's pages.
+def message(published: Sequence[Published], portal: str, unsubscribe: str) -> Message:
+    """Tell of one team's pages, or of one theme's digests.
 
     Args:
-        summaries: at least one, all of one team.
+        published: at least one, all about the same.
         portal: the portal's address, without a slash at its end.
         unsubscribe: URL.
     """
-    pages = sorted(summaries, key=lambda summary: summary.period, reverse=True)
-    team = pages[0].team_name
-    lines = [f"{_named(page)}\n{portal}{page_path(page.team_id, page.period)}" for page in pages[:MOST_LINES]]
+    pages = sorted(published, key=lambda page: page.period, reverse=True)
+    lines = [f"{_named(page)}\n{portal}{path(page)}" for page in pages[:MOST_LINES]]
     if len(pages) > MOST_LINES:
         lines.append(f"And {len(pages) - MOST_LINES} more.")
     what = _named(pages[0]) if len(pages) == 1 else f"{len(pages)} pages"
-    opening = f"What people told {team}: there is something new to read."
+    begins = f"{opening(pages[0])}: there is something new to read."
     closing = f"To see it, sign in. To stop these messages: {unsubscribe}"
-    return Message(f"{team}: {what}", "\n\n".join([opening, *lines, closing]), unsubscribe)
+    return Message(f"{heading(pages[0])}: {what}", "\n\n".join([begins, *lines, closing]), unsubscribe)
 
 
-def page_path(team_id: str, period: date) -> str:
-    """The path of a team's page in the portal."""
-    return f"/teams/{team_id}/{period.isoformat()}"
-
-
-def _named(page: LearningSummary) -> str:
+def _named(page: Published) -> str:
     so_far = ", so far" if page.provisional else ""
     return f"{period_name(page)}{so_far}"
 
 
-def period_name(page: LearningSummary) -> str:
+def period_name(page: Published) -> str:
     """A page's period in words: "May 2026", "April to June 2026", "week of 8 June 2026"."""
     first = page.period
     if page.period_kind == "week":

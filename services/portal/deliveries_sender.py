@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from services.portal.deliveries_store import DeliveryStore
     from services.portal.subscriptions_membership import Membership
     from services.portal.subscriptions_sealing import Seals
+    from services.portal.subscriptions_subject import Published
     from services.portal.webhook import Webhooks
-    from shared.summaries import LearningSummary
 
 log = logging.getLogger(__name__)
 
@@ -94,9 +94,9 @@ class Sender:
             claims = await self._store.claim(now, until, SUBSCRIPTIONS_AT_ONCE)
             if not claims:
                 return
-            permitted = await self._membership.permitted({(claim.owner, claim.team_id) for claim in claims}, now)
+            permitted = await self._membership.permitted({(claim.owner, claim.about) for claim in claims}, now)
             served = await asyncio.gather(
-                *(self._serve(claim, until, may_read=(claim.owner, claim.team_id) in permitted) for claim in claims),
+                *(self._serve(claim, until, may_read=(claim.owner, claim.about) in permitted) for claim in claims),
                 return_exceptions=True,
             )
             for fault in served:
@@ -104,10 +104,12 @@ class Sender:
                     raise fault
 
     async def _serve(self, claim: Claim, until: datetime, *, may_read: bool) -> None:
-        gone = [due.id for due in claim.deliveries if due.summary is None and due.notice is None]
-        pages = [due for due in claim.deliveries if due.summary is not None]
+        gone = [due.id for due in claim.deliveries if due.published is None and due.notice is None]
+        pages = [due for due in claim.deliveries if due.published is not None]
         # Whoever got a page may be told to forget it, member or not.
-        due = [each for each in claim.deliveries if each.notice is not None or (each.summary is not None and may_read)]
+        due = [
+            each for each in claim.deliveries if each.notice is not None or (each.published is not None and may_read)
+        ]
         if gone:
             await self._drop(claim, gone, "taken_back")
         if pages and not may_read:
@@ -130,7 +132,7 @@ class Sender:
 
     async def _deliver(self, claim: Claim, due: Sequence[Due]) -> None:
         if claim.channel is not Channel.WEBHOOK:
-            pages = [each.summary for each in due if each.summary is not None]
+            pages = [each.published for each in due if each.published is not None]
             await self._settle(claim, due, await self._told(claim, pages))
             return
         for position, each in enumerate(due):
@@ -140,7 +142,7 @@ class Sender:
                 return
             await self._settle(claim, [each], outcome)
 
-    async def _told(self, claim: Claim, pages: Sequence[LearningSummary]) -> Outcome:
+    async def _told(self, claim: Claim, pages: Sequence[Published]) -> Outcome:
         try:
             target = self._seals.open(claim.target or b"", claim.subscription)
         except Unreadable:
@@ -188,7 +190,7 @@ class Sender:
 
 
 def _body(due: Due) -> bytes:
-    content = due.notice or due.summary
+    content = due.notice or due.published
     assert content is not None, "a page that was taken back is never sent"
     return content.model_dump_json().encode()
 

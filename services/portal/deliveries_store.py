@@ -17,9 +17,18 @@ from sqlalchemy import text
 
 from services.portal.audit import note
 from services.portal.channels import Channel
-from services.portal.deliveries import MESSAGE_QUIET, Claim, Due, Frequency, Notice, State, next_digest
+from services.portal.deliveries import (
+    MESSAGE_QUIET,
+    Claim,
+    DigestNotice,
+    Due,
+    Frequency,
+    PageNotice,
+    State,
+    next_digest,
+)
+from services.portal.subscriptions_subject import read, subject, theme_of
 from shared.database import transient_faults_told
-from shared.summaries import LearningSummary
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -28,7 +37,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from services.portal.deliveries import Notice
     from services.portal.people import Person
+    from services.portal.subscriptions_subject import Published
 
 DELIVERIES_AT_ONCE = 20
 """Of one subscription, in one claim."""
@@ -92,24 +103,28 @@ _LATE_NOTICE = text(
         "AND d.state = 'dropped' AND d.reason = 'taken_back'"
     )
 )
+# A theme's is never free by `busy_until`; migration 0005 says why.
+_IS_THEME = "starts_with(s.team_id, 'theme:')"
+_LEASE = f"CASE WHEN {_IS_THEME} THEN s.leased_until ELSE s.busy_until END"
 _CLAIM = text(
-    """
+    f"""
     WITH waiting AS (
         SELECT subscription_id, min(due_at) AS first FROM delivery
          WHERE state = 'waiting' AND due_at <= :now GROUP BY subscription_id
     ), chosen AS (
         SELECT s.id FROM subscription s JOIN waiting w ON w.subscription_id = s.id
-         WHERE s.busy_until IS NULL OR s.busy_until <= :now
+         WHERE coalesce({_LEASE}, '-infinity') <= :now
          ORDER BY w.first, s.id LIMIT :limit FOR UPDATE OF s SKIP LOCKED
     )
-    UPDATE subscription s SET busy_until = :until FROM chosen WHERE s.id = chosen.id
+    UPDATE subscription s SET leased_until = CASE WHEN {_IS_THEME} THEN CAST(:until AS timestamptz) END,
+           busy_until = CASE WHEN {_IS_THEME} THEN s.busy_until ELSE :until END FROM chosen WHERE s.id = chosen.id
     RETURNING s.id, s.owner, s.team_id, s.channel, s.target, s.secret
-    """
+    """  # noqa: S608 - constants only
 )
 _CLAIMED = text(
     """
     SELECT d.subscription_id, d.id, d.attempts, d.team_id, d.period, d.revision, d.takes_back,
-           p.payload::text AS payload, p.traceparent
+           coalesce(p.payload, g.payload)::text AS payload, coalesce(p.traceparent, g.traceparent) AS traceparent
       FROM unnest(CAST(:ids AS uuid[])) AS s (id)
      CROSS JOIN LATERAL (
            SELECT * FROM delivery
@@ -117,10 +132,15 @@ _CLAIMED = text(
             ORDER BY created_at, period, id LIMIT :each) d
       LEFT JOIN page p ON p.team_id = d.team_id AND p.period = d.period AND p.revision = d.revision
        AND NOT d.takes_back
+      LEFT JOIN digest g ON starts_with(d.team_id, 'theme:') AND g.slug = substr(d.team_id, 7)
+       AND g.period = d.period AND g.revision = d.revision AND NOT d.takes_back
      ORDER BY d.created_at, d.period, d.id
     """
 )
-_RELEASE = text("UPDATE subscription SET busy_until = NULL WHERE id = :id AND busy_until = :until")
+_RELEASE = text(
+    f"UPDATE subscription s SET leased_until = NULL, "  # noqa: S608
+    f"busy_until = CASE WHEN {_IS_THEME} THEN s.busy_until END WHERE s.id = :id AND {_LEASE} = :until"
+)
 _SETTLE = text(
     # Also one that was superseded while it was on its way: it did arrive.
     "UPDATE delivery SET state = :state, reason = :reason, settled_at = :now, "
@@ -164,6 +184,7 @@ class DeadDelivery:
 
     Attributes:
         shown: what may be told of the target.
+        about: a team or a theme; see `subscriptions_subject`.
         reason: a code, of the last attempt.
         died_at: when it was given up.
     """
@@ -173,7 +194,7 @@ class DeadDelivery:
     owner: str
     channel: Channel
     shown: str
-    team_id: str
+    about: str
     period: date
     revision: int
     attempts: int
@@ -181,26 +202,26 @@ class DeadDelivery:
     died_at: datetime
 
 
-async def due(connection: AsyncConnection, summaries: Sequence[LearningSummary], now: datetime) -> None:
+async def due(connection: AsyncConnection, published: Sequence[Published], now: datetime) -> None:
     """Have pages sent to their subscribers; within the transaction that stores the pages, and only if it stored them.
 
     What an older revision had waiting is superseded. Again with the same pages: nothing changes.
 
     Args:
         connection: of that transaction.
-        summaries: revisions that are newer than those stored before, one for each page.
+        published: revisions that are newer than those stored before, one for each page or digest.
         now: when.
     """
-    if not summaries:
+    if not published:
         return
     pages = [
         {
-            "team_id": summary.team_id,
-            "period": summary.period.isoformat(),
-            "revision": summary.revision,
-            "generated_at": summary.generated_at.isoformat(),
+            "team_id": subject(each),
+            "period": each.period.isoformat(),
+            "revision": each.revision,
+            "generated_at": each.generated_at.isoformat(),
         }
-        for summary in summaries
+        for each in published
     ]
     given = {"pages": json.dumps(pages), "now": now}
     later = {
@@ -217,7 +238,7 @@ async def taken_back(connection: AsyncConnection, pages: Mapping[str, object]) -
 
     Args:
         connection: of that transaction.
-        pages: `teams` and `periods`, side by side, and `now`.
+        pages: what they are about (`teams`) and `periods`, side by side, and `now`.
     """
     await connection.execute(_TAKEN_BACK, pages)
     await connection.execute(_NOTICE, pages)
@@ -226,7 +247,10 @@ async def taken_back(connection: AsyncConnection, pages: Mapping[str, object]) -
 def _notice(row: Row[Any]) -> Notice | None:
     if not row.takes_back:
         return None
-    return Notice(team_id=row.team_id, period=row.period, revision=row.revision)
+    slug = theme_of(row.team_id)
+    if slug is not None:
+        return DigestNotice(slug=slug, period=row.period, revision=row.revision)
+    return PageNotice(team_id=row.team_id, period=row.period, revision=row.revision)
 
 
 class DeliveryStore:
@@ -250,15 +274,15 @@ class DeliveryStore:
             rows = await connection.execute(_CLAIMED, {"ids": ids, "now": now, "each": DELIVERIES_AT_ONCE})
             deliveries: dict[UUID, list[Due]] = defaultdict(list)
             for row in rows:
-                summary = LearningSummary.model_validate_json(row.payload) if row.payload is not None else None
+                published = read(row.team_id, row.payload) if row.payload is not None else None
                 deliveries[row.subscription_id].append(
-                    Due(row.id, row.attempts, summary, _notice(row), row.traceparent)
+                    Due(row.id, row.attempts, published, _notice(row), row.traceparent)
                 )
         return [
             Claim(
                 subscription=row.id,
                 owner=row.owner,
-                team_id=row.team_id,
+                about=row.team_id,
                 channel=Channel(row.channel),
                 target=row.target,
                 secret=row.secret,

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid5
 from xml.etree import ElementTree as ET
 
-from services.portal.deliveries_message import page_path, period_name
-from shared.events import NAMESPACE
+from services.portal.deliveries_message import period_name
+from services.portal.subscriptions_subject import heading, identity, path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from uuid import UUID
 
-    from shared.summaries import LearningSummary
+    from services.portal.subscriptions_subject import Published
 
 ATOM = "http://www.w3.org/2005/Atom"
 
@@ -39,10 +39,10 @@ class FeedSource:
 
     subscription: UUID
     since: datetime
-    team_name: str
+    title: str
     address: str
     portal: str
-    pages: Sequence[LearningSummary]
+    pages: Sequence[Published]
 
 
 def document(source: FeedSource) -> bytes:
@@ -51,7 +51,7 @@ def document(source: FeedSource) -> bytes:
     feed = ET.Element(_name("feed"), {"{http://www.w3.org/XML/1998/namespace}lang": "en-GB"})
     pages = sorted(source.pages, key=lambda page: page.period, reverse=True)[:MOST_ENTRIES]
     _add(feed, "id", f"urn:uuid:{source.subscription}")
-    _add(feed, "title", f"What people told {source.team_name}")
+    _add(feed, "title", source.title)
     _add(feed, "updated", _moment(max((page.generated_at for page in pages), default=source.since)))
     _add(_add(feed, "author"), "name", "Heed")
     _add(feed, "generator", "Heed")
@@ -76,14 +76,14 @@ def is_known(tag: str, if_none_match: str | None) -> bool:
     return tag in given or given == ["*"]
 
 
-def _entry(page: LearningSummary, portal: str) -> ET.Element:
+def _entry(page: Published, portal: str) -> ET.Element:
     entry = ET.Element(_name("entry"))
     # Of the page, not of its revision: a reader replaces the entry that it has.
-    _add(entry, "id", f"urn:uuid:{uuid5(NAMESPACE, f'page:{page.key()}')}")
+    _add(entry, "id", f"urn:uuid:{identity(page)}")
     so_far = " (so far)" if page.provisional else ""
-    _add(entry, "title", _plain(f"{page.team_name}: {period_name(page)}{so_far}"))
+    _add(entry, "title", _plain(f"{heading(page)}: {period_name(page)}{so_far}"))
     _add(entry, "updated", _moment(page.generated_at))
-    _add(entry, "link", rel="alternate", type="text/html", href=f"{portal}{page_path(page.team_id, page.period)}")
+    _add(entry, "link", rel="alternate", type="text/html", href=f"{portal}{path(page)}")
     _add(entry, "content", _plain(page.text), type="text")
     return entry
 

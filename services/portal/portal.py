@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from services.portal.commitments import CommitmentStore
     from services.portal.copies import PageCopy
     from services.portal.corrections import CorrectionStore
+    from services.portal.digests import DigestStore
     from services.portal.directory import DirectoryFile
     from services.portal.pages import PageStore
     from services.portal.protection import Limit
@@ -45,6 +46,7 @@ class Portal:
     settings: PortalSettings
     directory: DirectoryFile
     pages: PageStore
+    digests: DigestStore
     sources: PageCopy[PageSources]
     held: PageCopy[SummaryHeld]
     corrections: CorrectionStore

@@ -13,8 +13,11 @@ from services.portal import feed
 from services.portal.access import Form, SignedIn, portal_of
 from services.portal.people import Person
 from services.portal.subscriptions_offer import CHANNEL_NAMES, FREQUENCY_NAMES, frequency_of, in_words
+from services.portal.subscriptions_subject import feed_title, named, noted, of_theme, theme_of
 from services.portal.team_pages import visible_teams
+from services.portal.theme_names import title
 from shared.errors import UsageError
+from shared.themes import SLUGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +43,7 @@ def subscribing_of(request: Request) -> Subscribing:
 @routes.get("/subscriptions")
 async def subscriptions(request: Request, person: SignedIn) -> Response:
     """The person's own, and a form for another one."""
-    return await _listed(request, person, {"team": request.query_params.get("team", "")})
+    return await _listed(request, person, {"about": request.query_params.get("about", "")})
 
 
 @routes.post("/subscriptions")
@@ -48,11 +51,11 @@ async def subscribe(request: Request, person: SignedIn, form: Form) -> Response:
     """One more; what opens or verifies it is shown here and never again."""
     subscribing = subscribing_of(request)
     portal = portal_of(request)
-    team_id = form.get("team", "")
-    if team_id not in await visible_teams(portal, person):
-        return await _listed(request, person, form, problem="choose one of your teams")
+    about = form.get("about", "")
+    if about not in await visible_teams(portal, person) and theme_of(about) not in SLUGS:
+        return await _listed(request, person, form, problem="choose one of your teams, or a theme")
     try:
-        wanted = await subscribing.offer.wanted(team_id, form)
+        wanted = await subscribing.offer.wanted(about, form)
         await subscribing.store.add(person, wanted, datetime.now(UTC))
     except UsageError as refused:
         return await _listed(request, person, form, problem=str(refused))
@@ -61,7 +64,7 @@ async def subscribe(request: Request, person: SignedIn, form: Form) -> Response:
     return portal.views.page(
         "subscriptions/added.html",
         person,
-        team=portal.directory.current.team(team_id),
+        name=named(about, portal.directory.current),
         secret=wanted.secret,
         address=_feed_address(request, wanted),
     )
@@ -93,11 +96,11 @@ async def end(request: Request, subscription: UUID, person: SignedIn, form: Form
 async def unsubscribe(request: Request, token: str) -> Response:
     """A button, and nothing more: programs that look at links in messages must not press it."""
     portal = portal_of(request)
-    team_id = await subscribing_of(request).store.team_of(token)
-    if team_id is None:
+    about = await subscribing_of(request).store.about(token)
+    if about is None:
         raise _unknown(request)
-    team = portal.directory.current.team(team_id)
-    return portal.views.page("subscriptions/unsubscribe.html", team=team, token=token)
+    name = named(about, portal.directory.current)
+    return portal.views.page("subscriptions/unsubscribe.html", name=name, token=token)
 
 
 @routes.post("/unsubscribe/{token}")
@@ -110,28 +113,28 @@ async def unsubscribed(request: Request, token: str) -> Response:
 
 @routes.get("/feeds/{name}")
 async def atom(request: Request, name: str) -> Response:
-    """A subscription's feed, for who has its address and while its owner may read the team's pages."""
+    """A subscription's feed, for who has its address and while its owner may read what it is about."""
     subscribing = subscribing_of(request)
     portal = portal_of(request)
     found = await subscribing.store.feed(name.removesuffix(".atom")) if name.endswith(".atom") else None
     if found is None:
         raise _unknown(request)
-    pair = (found.owner, found.team_id)
+    pair = (found.owner, found.about)
     if pair not in await subscribing.membership.permitted([pair], datetime.now(UTC)):
         raise HTTPException(404)
     source = feed.FeedSource(
         subscription=found.id,
         since=found.since,
-        team_name=portal.directory.current.team(found.team_id).name,
+        title=feed_title(found.about, portal.directory.current),
         address=f"{portal.settings.portal_url}/feeds/{name}",
         portal=portal.settings.portal_url,
-        pages=await subscribing.store.feed_pages(found.team_id, feed.MOST_ENTRIES),
+        pages=await subscribing.store.feed_pages(found.about, feed.MOST_ENTRIES),
     )
     body = feed.document(source)
     headers = {"ETag": feed.entity_tag(body), "Cache-Control": "private, no-cache"}
     if feed.is_known(headers["ETag"], request.headers.get("if-none-match")):
         return Response(status_code=304, headers=headers)
-    await portal.audit.viewed(_owner(found), f"feed {found.id} team {found.team_id}", datetime.now(UTC))
+    await portal.audit.viewed(_owner(found), f"feed {found.id} {noted(found.about)}", datetime.now(UTC))
     return Response(body, headers=headers, media_type=feed.MEDIA_TYPE)
 
 
@@ -141,7 +144,7 @@ async def deliveries(request: Request, person: SignedIn) -> Response:
     subscribing = subscribing_of(request)
     _require_steward(person)
     portal = portal_of(request)
-    dead = [(each, portal.directory.current.team(each.team_id)) for each in await subscribing.deliveries.dead()]
+    dead = [(each, named(each.about, portal.directory.current)) for each in await subscribing.deliveries.dead()]
     return portal.views.page(
         "subscriptions/deliveries.html", person, dead=dead, channel_names=CHANNEL_NAMES, in_words=in_words
     )
@@ -162,14 +165,15 @@ async def _listed(request: Request, person: Person, fields: Mapping[str, str], p
     subscribing = subscribing_of(request)
     portal = portal_of(request)
     directory = portal.directory.current
-    own = [(each, directory.team(each.team_id)) for each in await subscribing.store.of(person)]
-    teams = [directory.team(team_id) for team_id in await visible_teams(portal, person)]
+    own = [(each, named(each.about, directory)) for each in await subscribing.store.of(person)]
+    teams = [(team_id, directory.team(team_id).name) for team_id in await visible_teams(portal, person)]
+    themes = sorted(((of_theme(slug), title(slug)) for slug in SLUGS), key=lambda theme: theme[1])
     return portal.views.page(
         "subscriptions/mine.html",
         person,
         status=422 if problem else 200,
         own=own,
-        teams=teams,
+        choices=[("My teams", teams), ("Themes, over all teams", themes)],
         chosen=fields,
         problem=problem,
         channels=[(channel, CHANNEL_NAMES[channel]) for channel in subscribing.offer.channels],

@@ -1,4 +1,7 @@
-"""Subscriptions in PostgreSQL: who gets which team's pages, how, and how often. Targets are sealed, tokens hashed."""
+"""Subscriptions in PostgreSQL: who is told about what, how, and how often. Targets are sealed, tokens hashed.
+
+The column `team_id` holds what a subscription is about; see `subscriptions_subject`.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,15 @@ from services.portal.audit import note
 from services.portal.channels import Channel, shown
 from services.portal.deliveries import Frequency, next_digest
 from services.portal.people import Person
+from services.portal.subscriptions_subject import noted, read, theme_of
 from shared.database import transient_faults_told
 from shared.errors import UsageError
-from shared.summaries import LearningSummary
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from services.portal.subscriptions_sealing import Seals
+    from services.portal.subscriptions_subject import Published
 
 MOST_SUBSCRIPTIONS = 50
 """Of one person."""
@@ -30,8 +34,10 @@ _NUMBER = text("SELECT count(*) FROM subscription WHERE owner = :owner")
 _ADD = text(
     """
     INSERT INTO subscription
-           (id, owner, team_id, channel, frequency, shown, target, secret, fingerprint, feed_token_hash, since)
-    VALUES (:id, :owner, :team, :channel, :frequency, :shown, :target, :secret, :fingerprint, :feed_token_hash, :now)
+           (id, owner, team_id, channel, frequency, shown, target, secret, fingerprint, feed_token_hash, since,
+            busy_until)
+    VALUES (:id, :owner, :about, :channel, :frequency, :shown, :target, :secret, :fingerprint, :feed_token_hash, :now,
+            CASE WHEN CAST(:is_theme AS boolean) THEN CAST('infinity' AS timestamptz) END)
         ON CONFLICT (owner, team_id, channel, fingerprint) DO NOTHING RETURNING id
     """
 )
@@ -58,10 +64,14 @@ _DROP_MUTED = text(
 _DUE_ANEW = text("UPDATE delivery SET due_at = :due WHERE subscription_id = :id AND state = 'waiting' AND attempts = 0")
 _REMOVE = text("DELETE FROM subscription WHERE id = :id AND owner = :owner RETURNING team_id")
 _UNSUBSCRIBE = text("DELETE FROM subscription WHERE id = :id RETURNING owner, team_id")
-_TEAM = text("SELECT team_id FROM subscription WHERE id = :id")
+_ABOUT = text("SELECT team_id FROM subscription WHERE id = :id")
 _FEED = text("SELECT id, owner, team_id, since FROM subscription WHERE feed_token_hash = :hash AND NOT muted")
 _FEED_PAGES = text(
-    "SELECT payload::text AS payload FROM page WHERE team_id = :team AND payload IS NOT NULL "
+    "SELECT payload::text AS payload FROM page WHERE team_id = :about AND payload IS NOT NULL "
+    "ORDER BY period DESC LIMIT :limit"
+)
+_FEED_DIGESTS = text(
+    "SELECT payload::text AS payload FROM digest WHERE slug = :slug AND payload IS NOT NULL "
     "ORDER BY period DESC LIMIT :limit"
 )
 
@@ -71,12 +81,13 @@ class Wanted:
     """A subscription that somebody asks for; every part was checked.
 
     Attributes:
+        about: a team or a theme; see `subscriptions_subject`, here and below.
         target: address or URL; empty for a feed.
         secret: what a webhook is signed with.
         feed_token: what opens a feed.
     """
 
-    team_id: str
+    about: str
     channel: Channel
     frequency: Frequency
     target: str = ""
@@ -97,7 +108,7 @@ class Subscription:
     """
 
     id: UUID
-    team_id: str
+    about: str
     channel: Channel
     frequency: Frequency
     shown: str
@@ -115,7 +126,7 @@ class Feed:
 
     id: UUID
     owner: str
-    team_id: str
+    about: str
     since: datetime
 
 
@@ -136,7 +147,8 @@ class SubscriptionStore:
         given = {
             "id": identity,
             "owner": person.subject,
-            "team": wanted.team_id,
+            "about": wanted.about,
+            "is_theme": theme_of(wanted.about) is not None,
             "channel": wanted.channel.value,
             "frequency": wanted.frequency.value,
             "shown": shown(wanted.channel, wanted.target),
@@ -152,7 +164,7 @@ class SubscriptionStore:
                 raise UsageError(f"you have {number} subscriptions; end one that you no longer need")
             if (await connection.execute(_ADD, given)).first() is None:
                 raise UsageError("you have this subscription already; it is in the list")
-            await note(connection, person, "subscribed", _told(identity, wanted.team_id), now)
+            await note(connection, person, "subscribed", _told(identity, wanted.about), now)
         return identity
 
     async def of(self, person: Person) -> list[Subscription]:
@@ -189,14 +201,14 @@ class SubscriptionStore:
                 await note(connection, person, "unsubscribed", _told(subscription, found.team_id), now)
         return found is not None
 
-    async def team_of(self, token: str) -> str | None:
-        """The team id of the subscription that a link ends; None where there is none."""
+    async def about(self, token: str) -> str | None:
+        """What the subscription is about that a link ends; None where there is none."""
         identity = self._seals.linked(token)
         if identity is None:
             return None
         async with transient_faults_told(), self._database.connect() as connection:
-            team: str | None = (await connection.execute(_TEAM, {"id": identity})).scalar_one_or_none()
-        return team
+            about: str | None = (await connection.execute(_ABOUT, {"id": identity})).scalar_one_or_none()
+        return about
 
     async def unsubscribe(self, token: str, now: datetime) -> bool:
         """End the subscription of a link; no where the link was not made here. Again: nothing changes."""
@@ -215,16 +227,18 @@ class SubscriptionStore:
             row = (await connection.execute(_FEED, {"hash": sessions.hashed(token)})).one_or_none()
         return None if row is None else Feed(*row)
 
-    async def feed_pages(self, team_id: str, limit: int) -> list[LearningSummary]:
-        """A team's newest pages."""
+    async def feed_pages(self, about: str, limit: int) -> list[Published]:
+        """A team's newest pages, or a theme's newest digests."""
+        slug = theme_of(about)
+        pages = _FEED_PAGES if slug is None else _FEED_DIGESTS
+        given = {"limit": limit, **({"about": about} if slug is None else {"slug": slug})}
         async with transient_faults_told(), self._database.connect() as connection:
-            rows = await connection.execute(_FEED_PAGES, {"team": team_id, "limit": limit})
-            return [LearningSummary.model_validate_json(row.payload) for row in rows]
+            return [read(about, row.payload) for row in await connection.execute(pages, given)]
 
 
 async def _note_link(connection: AsyncConnection, owner: str, what: str, now: datetime) -> None:
     await note(connection, Person(owner, frozenset(), frozenset()), "unsubscribed by link", what, now)
 
 
-def _told(subscription: UUID, team_id: str) -> str:
-    return f"subscription {subscription} team {team_id}"
+def _told(subscription: UUID, about: str) -> str:
+    return f"subscription {subscription} {noted(about)}"

@@ -1,4 +1,4 @@
-"""Whether the owner of a subscription may still read a team's pages, long after they signed in.
+"""Whether the owner of a subscription may still read what it is about, long after they signed in.
 
 The catalogue is asked at each delivery. What an identity provider said at somebody's last sign-in is remembered, and
 counts for some weeks: who has left cannot sign in again, and so gets nothing more once that time is over.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from services.portal.people import Grant, person
+from services.portal.subscriptions_subject import theme_of
 from shared.database import transient_faults_told
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ class Membership:
         self._trusted_for = trusted_for
 
     async def permitted(self, wanted: Collection[tuple[str, str]], now: datetime) -> set[tuple[str, str]]:
-        """Of these pairs of subject and team id, those where the one may read the other's pages.
+        """Of these pairs of a person and what they subscribed to, those where the one may read the other.
+
+        A theme's digests are for everybody who can sign in: who did so not long ago, or whom the catalogue names.
 
         Raises:
             TransientFault: the database is away.
@@ -60,7 +63,12 @@ class Membership:
         grants = {row.subject: Grant(row.subject, frozenset(row.teams), frozenset(row.roles)) for row in rows}
         directory = self._directory()
         people = {subject: person(grants.get(subject, Grant(subject)), directory, "") for subject in subjects}
-        return {(subject, team) for subject, team in wanted if people[subject].may_see(team)}
+        known = {subject for subject, each in people.items() if subject in grants or each.teams or each.roles}
+        return {
+            (subject, about)
+            for subject, about in wanted
+            if (subject in known if theme_of(about) is not None else people[subject].may_see(about))
+        }
 
     async def forget(self, now: datetime) -> None:
         """Delete sign-ins that count no more."""

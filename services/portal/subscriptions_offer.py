@@ -95,8 +95,8 @@ class Offer:
         missing |= set() if settings.apprise_services else {Channel.APPRISE}
         self.channels = [channel for channel in Channel if channel not in missing]
 
-    async def wanted(self, team_id: str, fields: Mapping[str, str]) -> Wanted:
-        """What a form asks for.
+    async def wanted(self, about: str, fields: Mapping[str, str]) -> Wanted:
+        """What a form asks for, about a team or a theme that is this person's to read.
 
         Raises:
             UsageError: it cannot be had; one line for the person says why.
@@ -106,10 +106,10 @@ class Offer:
         if channel not in self.channels:
             raise UsageError("choose how you want to get it")
         if channel is Channel.FEED:
-            return Wanted(team_id, channel, Frequency.REVISION, feed_token=sessions.token())
+            return Wanted(about, channel, Frequency.REVISION, feed_token=sessions.token())
         target = await self._target(channel, fields.get("target", ""))
         secret = webhook.new_secret() if channel is Channel.WEBHOOK else None
-        return Wanted(team_id, channel, frequency, target, secret)
+        return Wanted(about, channel, frequency, target, secret)
 
     async def _target(self, channel: Channel, given: str) -> str:
         if not given.strip():

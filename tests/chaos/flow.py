@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from shared.themes import SLUGS
 from shared.topics import TOPICS
 
 if TYPE_CHECKING:
@@ -67,9 +68,10 @@ class Flow:
 
     async def _behind(self, group: str, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> int:
         partitions = [
-            TopicPartition(self._access.prefix + topic.name, number)
+            TopicPartition(self._access.prefix + name, number)
             for topic in TOPICS
             if group in topic.consumers
+            for name in topic.names((), SLUGS)
             for number in range(topic.partitions)
         ]
         ends = await consumer.end_offsets(partitions)

@@ -19,6 +19,7 @@ from services.portal.channels_apprise import AppriseChannels
 from services.portal.deliveries import Frequency, Retries
 from services.portal.deliveries_sender import Sender
 from services.portal.deliveries_store import DeliveryStore
+from services.portal.digests import DigestStore
 from services.portal.directory import Directory, Member, Team
 from services.portal.pages import PageStore
 from services.portal.people import Person
@@ -29,6 +30,7 @@ from services.portal.webhook import Webhooks, webhook_client
 from services.portal.webhook_targets import Targets
 from shared.consumer import Delivery
 from shared.database import engine
+from shared.digests import ThemeDigest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -107,11 +109,11 @@ class Deliveries:
         channel: Channel = Channel.WEBHOOK,
         frequency: Frequency = Frequency.REVISION,
         person: Person = SAM,
-        team: str = TEAM,
+        about: str = TEAM,
     ) -> UUID:
         """Somebody subscribes, an hour before noon."""
         secret = SECRET if channel is Channel.WEBHOOK else None
-        wanted = Wanted(team, channel, frequency, target, secret)
+        wanted = Wanted(about, channel, frequency, target, secret)
         return await self.subscriptions.add(person, wanted, self.clock.now - timedelta(hours=1))
 
     async def publish(self, *pages: LearningSummary) -> None:
@@ -119,8 +121,16 @@ class Deliveries:
         store = PageStore(self.database, self.clock)
         await store.on_learning_summary([Delivery(page) for page in pages])
 
-    async def take_back(self, page: LearningSummary) -> None:
-        await PageStore(self.database, self.clock).on_taken_back([page.key()])
+    async def publish_digests(self, *digests: ThemeDigest) -> None:
+        """The same of themes' digests."""
+        store = DigestStore(self.database, self.clock)
+        await store.on_theme_digest([Delivery(digest) for digest in digests])
+
+    async def take_back(self, page: LearningSummary | ThemeDigest) -> None:
+        if isinstance(page, ThemeDigest):
+            await DigestStore(self.database, self.clock).on_taken_back([f"{page.slug}:{page.key()}"])
+        else:
+            await PageStore(self.database, self.clock).on_taken_back([page.key()])
 
     async def states(self) -> list[tuple[str, int, str, str | None]]:
         """Period, revision, state and reason of every delivery."""

@@ -61,7 +61,8 @@ class Stage:
         for consumer in self.service.consumers:
             read = consumer.topic.event
             assert read is not None
-            await consumer.handle([raw(event, consumer.topic.name) for event in events if isinstance(event, read)])
+            mine = [event for event in events if isinstance(event, read)]
+            await consumer.handle([raw(event, consumer.topic.name.format_map(vars(event))) for event in mine])
 
 
 @asynccontextmanager

@@ -54,7 +54,7 @@ async def portal(database_url: DatabaseUrl, tmp_path: Path, mail: MailServer) ->
 async def subscribe(browser: httpx.AsyncClient, team: str = TEAM, **given: str) -> httpx.Response:
     """Fill in the form."""
     token = form_token((await browser.get("/subscriptions")).text)
-    fields = {"form_token": token, "team": team, "channel": "email", "target": ADDRESS, "frequency": "revision"}
+    fields = {"form_token": token, "about": team, "channel": "email", "target": ADDRESS, "frequency": "revision"}
     return await browser.post("/subscriptions", data=fields | given)
 
 
@@ -127,7 +127,7 @@ async def test_without_a_sign_in_there_are_no_subscriptions(portal: Stage) -> No
     async with portal.browser() as browser:
         for path in ("/subscriptions", "/deliveries"):
             assert (await browser.get(path)).headers["location"] == "/sign-in"
-        assert (await browser.post("/subscriptions", data={"team": TEAM})).headers["location"] == "/sign-in"
+        assert (await browser.post("/subscriptions", data={"about": TEAM})).headers["location"] == "/sign-in"
 
 
 async def test_a_link_ends_a_subscription_without_a_sign_in_but_not_by_being_looked_at(portal: Stage) -> None:

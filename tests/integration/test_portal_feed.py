@@ -39,7 +39,7 @@ async def feed_of(portal: Stage, team: str = TEAM) -> str:
     """Somebody of the team makes a feed; its address."""
     async with await portal.signed_in(team) as browser:
         token = form_token((await browser.get("/subscriptions")).text)
-        given = {"form_token": token, "team": team, "channel": "feed", "target": "", "frequency": "revision"}
+        given = {"form_token": token, "about": team, "channel": "feed", "target": "", "frequency": "revision"}
         answer = await browser.post("/subscriptions", data=given)
     found = re.search(r"/feeds/[A-Za-z0-9_-]{43}\.atom", answer.text)
     assert found is not None, answer.text

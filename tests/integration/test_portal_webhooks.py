@@ -67,7 +67,7 @@ async def subscribed(portal: Stage, url: str) -> str:
     """Somebody of the team subscribes on the page; the secret that they are shown."""
     async with await portal.signed_in(TEAM) as browser:
         token = form_token((await browser.get("/subscriptions")).text)
-        given = {"form_token": token, "team": TEAM, "channel": "webhook", "target": url, "frequency": "revision"}
+        given = {"form_token": token, "about": TEAM, "channel": "webhook", "target": url, "frequency": "revision"}
         answer = await browser.post("/subscriptions", data=given)
     found = re.search(r"heedwh_[A-Za-z0-9_-]{43}", answer.text)
     assert found is not None, answer.text

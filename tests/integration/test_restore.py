@@ -228,7 +228,7 @@ async def test_the_portals_pages_come_back_from_their_topic_and_nothing_is_deliv
         assert await portal.states() == told
         later = now + timedelta(hours=1)
         (claim,) = await portal.store.claim(later, later, 10)
-        assert [due.summary for due in claim.deliveries] == [page(PORTAL_TEAM)]
+        assert [due.published for due in claim.deliveries] == [page(PORTAL_TEAM)]
 
 
 def test_every_statement_of_the_page_is_one_that_these_tables_take(urls: dict[str, str], shell: Shell) -> None:

@@ -21,7 +21,7 @@ def source(*pages: LearningSummary) -> FeedSource:
     return FeedSource(
         subscription=UUID("00000000-0000-4000-8000-000000000001"),
         since=datetime(2026, 1, 1, tzinfo=UTC),
-        team_name="Riverside emergency team",
+        title="What people told Riverside emergency team",
         address="https://heed.example.nhs.uk/feeds/token.atom",
         portal="https://heed.example.nhs.uk",
         pages=pages,
