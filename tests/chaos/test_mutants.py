@@ -34,7 +34,7 @@ PLAN = Plan(
             ),
         ),
     ),
-    patience=60.0,
+    patience=40.0,
 )
 """A kill for every reader while it has a batch in hand."""
 
