@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 REAL = os.environ.get("HEED_TEST_STAGE") == "real"
 
+ONCE_ONLY = pytest.mark.skipif(REAL, reason="meets no server of the stage: `make test` has run it")
+"""For what brings its own embedded servers, or needs none: on the real ones it would be the same test again."""
+
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:

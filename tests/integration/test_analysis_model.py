@@ -16,6 +16,7 @@ from shared.cloudevents import decode
 from shared.events import FeedbackAnalysed
 from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_SUBMITTED
 from tests.doubles import RememberingPublisher, raw, submitted
+from tests.integration.conftest import ONCE_ONLY
 
 REPOSITORY = Path(__file__).parents[2]
 MODEL = REPOSITORY / "services" / "analysis" / "model" / "network.xml"
@@ -23,6 +24,7 @@ OPEN_DATA = REPOSITORY / ".." / "shared" / "data" / "redaction_open.jsonl"
 
 pytestmark = [
     pytest.mark.integration,
+    ONCE_ONLY,
     pytest.mark.skipif(not MODEL.exists(), reason="needs the trained model"),
     pytest.mark.timeout(300),
 ]

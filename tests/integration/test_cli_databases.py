@@ -21,6 +21,7 @@ from services.learning.store import ReadingStore
 from services.learning.urgent import UrgentStore
 from shared.database import engine, migrate
 from shared.summaries import Certainty, Heard, LearningSummary, Pattern
+from tests.integration.conftest import ONCE_ONLY
 from tests.integration.test_learning_urgent import flagged, taken_on
 from tests.unit.learning_samples import NOON, analysed, identifier
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, ONCE_ONLY]
 
 
 @asynccontextmanager

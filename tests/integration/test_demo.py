@@ -20,7 +20,7 @@ import pytest
 
 from deploy.connection import StackFile, read_stack_file
 from deploy.sample import sample
-from tests.integration.conftest import REAL
+from tests.integration.conftest import ONCE_ONLY
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.skipif(REAL, reason="the demo always brings its own embedded servers"),
+    ONCE_ONLY,
 ]
 
 CONTRACT = {

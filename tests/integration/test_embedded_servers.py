@@ -18,8 +18,9 @@ from minio import Minio
 from deploy.servers import Broker, Bucket, Database, embedded_stage, running_broker, running_bucket, running_database
 from deploy.servers.ports import http_ok, listens
 from shared.errors import HeedError
+from tests.integration.conftest import ONCE_ONLY
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, ONCE_ONLY]
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _KILLED = """
@@ -27,6 +28,7 @@ import asyncio, sys
 from pathlib import Path
 from deploy.servers import embedded_stage
 from tests.integration.test_embedded_servers import written
+from tests.integration.conftest import ONCE_ONLY
 
 async def main():
     async with embedded_stage(Path(sys.argv[1])) as stage:

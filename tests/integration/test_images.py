@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.images import Image, unpacked, uv
+from tests.integration.conftest import ONCE_ONLY
 from tests.unit.deployment_files import ROOT, environment, example, services
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.integration,
+    ONCE_ONLY,
     pytest.mark.timeout(600),
     pytest.mark.skipif(uv() is None, reason="no uv here; `make setup` brings it"),
 ]

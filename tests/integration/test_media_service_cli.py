@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from datetime import date
@@ -17,6 +16,7 @@ from deploy.embedded import INTEGRATION
 from deploy.film import hand_in_sample
 from deploy.sample import newest_day, sample
 from tests import clips
+from tests.integration.conftest import ONCE_ONLY
 from tests.integration.test_demo import up
 from tests.integration.upload_stage import declaration
 from tests.waiting import wait_until
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.skipif(os.environ.get("HEED_TEST_STAGE") == "real", reason="the trial stack's own servers"),
+    ONCE_ONLY,
 ]
 
 ABOUT = {"organisation": "Riverside Hospitals", "service": "Emergency department"}

@@ -10,6 +10,7 @@ import pytest
 
 from services.portal.webhook import Webhooks, webhook_client
 from services.portal.webhook_targets import Targets
+from tests.integration.conftest import ONCE_ONLY
 from tests.integration.delivery_stage import LOOPBACK, SAM, Deliveries
 from tests.integration.test_cli_databases import installed, shell
 from tests.unit.subscription_samples import page
@@ -17,7 +18,7 @@ from tests.unit.subscription_samples import page
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, ONCE_ONLY]
 
 
 async def test_dead_deliveries_are_listed_and_tried_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

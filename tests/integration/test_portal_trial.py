@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tests.integration.conftest import ONCE_ONLY
 from tests.integration.gateway_stage import COMMENT
 from tests.integration.portal_stage import form_token
 from tests.integration.test_demo import up
@@ -16,7 +17,7 @@ from tests.integration.test_demo import up
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, ONCE_ONLY, pytest.mark.timeout(240)]
 
 
 def heed(*arguments: str) -> subprocess.CompletedProcess[str]:
