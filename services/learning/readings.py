@@ -87,7 +87,8 @@ def reading_of(event: FeedbackAnalysed, team_id: str, kind: PeriodKind = "month"
                 )
                 for segment in event.segments
             ],
-            "media": _stored(event.media),
+            # A recording cannot be redacted: one that names somebody is counted and quoted, and never played.
+            "media": [] if event.redactions else _stored(event.media),
             "model_version": _clean(event.model_version),
         },
     )

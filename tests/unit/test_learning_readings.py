@@ -78,6 +78,14 @@ def test_a_recording_is_known_by_its_id_and_each_stretch_by_its_second() -> None
     assert "start_seconds" not in details["segments"][0], "as rows have it that were written before"
 
 
+def test_a_recording_in_which_somebody_is_named_is_not_to_be_played() -> None:
+    film = MediaReference(media_id=str(identifier(7)), content_type="video/mp4", stored=True)
+    details = reading_of(analysed(media=(film,), redactions={"name": 1}), "a").details
+
+    assert details is not None
+    assert details["media"] == []
+
+
 def test_a_theme_takes_the_tone_of_the_segments_that_raise_it() -> None:
     kind = AnalysedSegment(text="Kind.", sentiment=sentiment(1), themes=(Theme(name=MANNER, probability=1),))
     slow = AnalysedSegment(text="Slow.", sentiment=sentiment(5), themes=(Theme(name=WAITING, probability=1),))
