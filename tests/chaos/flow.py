@@ -21,7 +21,8 @@ PAGES = (
     "SELECT (SELECT count(*) FROM learning.due_page) "
     "+ (SELECT count(*) FROM learning.page WHERE held = '{}' AND published_revision IS DISTINCT FROM revision) "
     "+ (SELECT count(*) FROM learning.included_part AS i JOIN learning.page AS p USING (team_id, period) "
-    "WHERE NOT i.published AND p.published_revision >= i.revision)"
+    "WHERE NOT i.published AND p.published_revision >= i.revision) "
+    "+ (SELECT count(*) FROM learning.page WHERE held_told IS DISTINCT FROM CASE WHEN held <> '{}' THEN revision END)"
 )
 
 
