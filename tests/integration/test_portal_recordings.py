@@ -121,19 +121,27 @@ async def test_nobody_else_does_and_no_other_address_leads_there(
     assert (await watched(unsigned)).status_code == 403, "without a signature the bucket gives nothing"
 
 
-@pytest.mark.parametrize("newer", ["page", "sources", "taken back"])
-async def test_a_quote_that_stands_on_the_page_no_more_leads_nowhere(portal: Portal, newer: str) -> None:
-    if newer == "page":
-        await portal.receive(page(TEAM, revision=2))
-    elif newer == "sources":
-        await portal.receive(sources(revision=2))
-    else:
-        pages = portal.app.state.portal.pages  # type: ignore[attr-defined]
-        await pages.on_taken_back([f"{TEAM}:{MAY}"])
+async def test_a_quote_that_stands_on_the_page_no_more_leads_nowhere(portal: Portal) -> None:
+    """Page and sources come on two topics: until both are of the same revision, nothing can be said of its quotes."""
+    pages = portal.app.state.portal.pages  # type: ignore[attr-defined]
     async with await portal.signed_in(TEAM) as member:
-        assert "/recording" not in (await member.get(f"/teams/{TEAM}/{MAY}")).text
-        assert (await member.get(ADDRESS.format(2))).status_code == 404
-    assert await noted(portal) == []
+
+        async def leads_nowhere() -> bool:
+            shown = (await member.get(f"/teams/{TEAM}/{MAY}")).text
+            return "/recording" not in shown and (await member.get(ADDRESS.format(2))).status_code == 404
+
+        await portal.receive(sources(revision=2))
+        assert await leads_nowhere(), "the page is older"
+        await portal.receive(page(TEAM, revision=2))
+        assert not await leads_nowhere()
+        before = await noted(portal)
+        await portal.receive(page(TEAM, revision=3))
+        assert await leads_nowhere(), "the page is newer"
+        await portal.receive(sources(revision=3, media=None))
+        assert await leads_nowhere(), "what is quoted now was written"
+        await pages.on_taken_back([f"{TEAM}:{MAY}"])
+        assert await leads_nowhere(), "there is no page"
+    assert await noted(portal) == before
 
 
 async def test_a_recording_that_was_erased_is_told_in_words(portal: Portal, bucket: ObjectStore) -> None:
