@@ -123,7 +123,9 @@ def rules(team_ids: Iterable[str], prefix: str = "", themes: Iterable[str] = SLU
     return sorted(found)
 
 
-async def grant_access(settings: ServiceSettings, team_ids: Iterable[str]) -> list[tuple[Rule, Outcome]]:
+async def grant_access(
+    settings: ServiceSettings, team_ids: Iterable[str], themes: Iterable[str] = SLUGS
+) -> list[tuple[Rule, Outcome]]:
     """Bring the broker's ACLs to what the registry says; safe to run again and beside another run.
 
     Returns when a broker tells of every ACL: the controller answers before its brokers know of one.
@@ -136,7 +138,7 @@ async def grant_access(settings: ServiceSettings, team_ids: Iterable[str]) -> li
     """
     if settings.kafka_embedded:  # asked for its ACLs, it sends an answer that no client can read
         raise HeedError(NO_AUTHORIZER)
-    wanted = rules(team_ids, settings.kafka_prefix)
+    wanted = rules(team_ids, settings.kafka_prefix, themes)
     async with admin_client(settings) as admin:
         try:
             there = await _described(admin)

@@ -14,13 +14,23 @@ from pydantic import SecretStr
 
 from deploy.access import Operation, Outcome, Resource, Rule, _create, grant_access
 from deploy.admin import admin_client
+from deploy.create_topics import create_topics
 from shared.consumer import BatchConsumer
 from shared.errors import HeedError, TransientFault
 from shared.member import consuming
 from shared.publisher import record, running_publisher
 from shared.service import Running
-from shared.topics import DEAD_LETTERS, FEEDBACK_ANALYSED, FEEDBACK_SUBMITTED, FEEDBACK_SUMMARISED, Topic
+from shared.topics import (
+    DEAD_LETTERS,
+    FEEDBACK_ANALYSED,
+    FEEDBACK_SUBMITTED,
+    FEEDBACK_SUMMARISED,
+    FEEDBACK_WITHDRAWN,
+    THEME_DIGESTS,
+    Topic,
+)
 from tests.doubles import RememberingPublisher, submitted
+from tests.unit.digest_samples import WAITING, theme_digest
 from tests.unit.learning_samples import analysed
 from tests.waiting import until
 
@@ -69,7 +79,7 @@ def account(guarded: GuardedListener, kafka: ServiceSettings) -> Account:
 @pytest.fixture
 async def granted(account: Account, kafka: ServiceSettings) -> Account:
     """The same, once access is granted."""
-    await grant_access(kafka, ["unrouted"])
+    await grant_access(kafka, ["unrouted"], themes=[WAITING])
     return account
 
 
@@ -111,6 +121,34 @@ async def test_what_analysis_has_read_is_committed(granted: Account) -> None:
         async with consuming([reading("analysis", FEEDBACK_SUBMITTED, analysis, again)], analysis):
             await until(lambda: again.events != [])
     assert again.events == [submitted(2)]
+
+
+async def themes_read(
+    service: str, beside: Topic, settings: ServiceSettings, digests: int
+) -> tuple[list[Any], set[str]]:
+    """What a service reads of themes, once it is so many digests, and the topics that it was given."""
+    effect = Effect()
+    consumers = [reading(service, topic, settings, effect) for topic in (beside, THEME_DIGESTS)]
+    async with consuming(consumers, settings) as loop:
+        assert loop.subscriber is not None
+        client = loop.subscriber.consumer
+        assert client is not None
+        await until(lambda: bool(client.assignment()) and len(effect.events) == digests)
+        assert loop.alive()
+        return effect.events, {each.topic.removeprefix(settings.kafka_prefix) for each in client.assignment()}
+
+
+async def test_the_portal_reads_a_theme_that_learning_writes_and_another_service_does_not_see_it(
+    granted: Account, kafka: ServiceSettings
+) -> None:
+    """Kafka shows an account only what it may read, and that is how the topics of a family are found."""
+    await create_topics(kafka, ["unrouted"], themes=[WAITING])
+    async with running_publisher(granted("learning"), "learning") as publisher:
+        await publisher.send([record(THEME_DIGESTS, theme_digest(), "learning", slug=WAITING)])
+    events, topics = await themes_read("portal", FEEDBACK_WITHDRAWN, granted("portal"), 1)
+    assert events == [theme_digest()]
+    assert topics == {FEEDBACK_WITHDRAWN.name, THEME_DIGESTS.named(slug=WAITING)}
+    assert await themes_read("gateway", FEEDBACK_ANALYSED, granted("gateway"), 0) == ([], {FEEDBACK_ANALYSED.name})
 
 
 async def test_the_gateway_cannot_read_what_it_submits_and_its_health_tells(
@@ -196,8 +234,8 @@ async def test_a_wrong_password_ends_a_service_at_once_in_one_line(
 async def test_granting_again_changes_nothing_and_a_new_team_gets_its_rules(
     guarded: GuardedListener, kafka: ServiceSettings
 ) -> None:
-    first = await grant_access(kafka, ["ed"])
-    again = await grant_access(kafka, ["ed", "ward-7"])
+    first = await grant_access(kafka, ["ed"], themes=[])
+    again = await grant_access(kafka, ["ed", "ward-7"], themes=[])
     assert {became for _, became in first} == {Outcome.GRANTED}
     assert {rule for rule, became in again if became is Outcome.UNCHANGED} == {rule for rule, _ in first}
     assert {rule.name for rule, became in again if became is Outcome.GRANTED} == {
@@ -212,7 +250,7 @@ async def test_somebody_else_who_may_read_is_named_and_left(guarded: GuardedList
         await _create(admin, curious)
 
     async def named() -> bool:
-        return (curious, Outcome.FOREIGN) in await grant_access(kafka, [])
+        return (curious, Outcome.FOREIGN) in await grant_access(kafka, [], themes=[])
 
     await until(named)
     assert await named(), "it is still there"

@@ -30,7 +30,7 @@ _ATTEMPTS = 3
 START_LIMIT = 180.0
 """Seconds. It takes three on an idle machine, and a minute on one that has ten other things to do."""
 
-_ACCOUNTS = ("heed-gateway", "heed-analysis", "heed-learning", "newcomer")
+_ACCOUNTS = ("heed-gateway", "heed-analysis", "heed-learning", "heed-portal", "newcomer")
 _PORTS = re.compile(
     r"^advertised\.listeners=PLAINTEXT://127\.0\.0\.1:(\d+),GUARDED://127\.0\.0\.1:(\d+)$", re.MULTILINE
 )
