@@ -70,8 +70,12 @@ class Families:
         """
         if not self._families:
             return
-        async with AIOKafkaConsumer(**connection(self._settings)) as kafka:
+        kafka = AIOKafkaConsumer(**connection(self._settings))
+        try:
+            await kafka.start()
             self._adopt(await kafka.topics())
+        finally:
+            await kafka.stop()
         for family in self._families:
             if not any(self._is_of(family, name) for name in self._partitions):
                 log.warning("no topic %s is there yet; looked for every %.0f s", family.name, EVERY)

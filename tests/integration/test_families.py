@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
 
 from deploy.create_topics import create_topics
+from deploy.servers.ports import free_ports
 from shared import families
 from shared.consumer import BatchConsumer, Delivery
+from shared.errors import TransientFault
 from shared.member import consuming
 from shared.publisher import Record, record
 from shared.topics import FEEDBACK_WITHDRAWN, THEME_DIGESTS
@@ -89,3 +92,14 @@ async def test_a_family_without_any_topic_keeps_nobody_from_reading(
     assert [each.getMessage() for each in caplog.records if "theme-{slug}-digests" in each.getMessage()] == [
         "no topic theme-{slug}-digests is there yet; looked for every 60 s"
     ]
+
+
+async def test_while_no_broker_answers_a_reader_of_a_family_waits_and_leaves_nothing_open(
+    publisher: KafkaPublisher, kafka: ServiceSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    (port,) = free_ports(1)
+    settings = kafka.model_copy(update={"kafka_bootstrap": f"127.0.0.1:{port}"})
+    with pytest.raises(TransientFault, match="no Kafka broker answers"):
+        await consuming(Reader().consumers(publisher, settings), settings).__aenter__()
+    gc.collect()
+    assert "Unclosed" not in caplog.text
