@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy.create_topics import create_topics
+from services.learning.outgoing import Unsent
 from services.learning.sending import records, tombstones
 from shared.topics import TEAM_SUMMARIES
 from tests.unit.learning_samples import TEAM, page
@@ -42,8 +43,8 @@ async def test_the_readmes_subscriber_gets_a_page_and_that_it_was_taken_back(
     kafka: ServiceSettings, publisher: KafkaPublisher, tmp_path: Path
 ) -> None:
     await create_topics(kafka, [TEAM.id], themes=[])
-    summary = page()
-    await publisher.send([records(summary)[1], tombstones(summary)[1]])
+    unsent = Unsent(page())
+    await publisher.send([records(unsent)[-1], tombstones(unsent)[-1]])
     board = tmp_path / "board.py"
     board.write_text(example().replace(TOPIC, kafka.kafka_prefix + TOPIC), encoding="utf-8")
 
