@@ -68,5 +68,5 @@ async def test_the_readmes_subscriber_gets_a_page_and_that_it_was_taken_back(
             process.terminate()
         await process.wait()
 
-    assert summary.text in printed
+    assert unsent.summary.text in printed
     assert printed.endswith("A page was taken back.\n")
