@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -73,6 +74,10 @@ class Normalised:
         if self.origins is None:
             return at
         return self.origins[at] if at < len(self.origins) else len(self.original)
+
+    def offset(self, original: int) -> int:
+        """The plain text's offset of the first character that came from there or from behind it."""
+        return original if self.origins is None else bisect_left(self.origins, original)
 
 
 @lru_cache(maxsize=4096)

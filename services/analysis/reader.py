@@ -19,7 +19,7 @@ from services.analysis.normalised import Normalised, normalise
 from services.analysis.patterns import Span
 from services.analysis.quotes import quotable
 from services.analysis.redaction import NameToken, Redacted, Redactor
-from services.analysis.segments import Cue, Spoken, cut, weighted_mean
+from services.analysis.segments import Cue, Spoken, cut, sentences, weighted_mean
 from services.analysis.urgent import Lexicon, urgent_reasons
 from services.analysis.words import words_of
 
@@ -148,9 +148,11 @@ class _Prepared:
     plain: Normalised
     words: frozenset[str]
     pieces: list[tuple[int, int]]
+    sentences: list[tuple[int, int]]
+    """Of what was spoken; empty where nothing was."""
 
     def texts(self) -> list[str]:
-        return [self.plain.text[start:end] for start, end in self.pieces]
+        return [self.plain.text[start:end] for start, end in [*self.pieces, *self.sentences]]
 
 
 def chunk_bounds(count: int) -> Iterator[tuple[int, int]]:
@@ -241,15 +243,18 @@ class Reader:
     def _readings(self, prepared: Sequence[_Prepared], scores: Sequence[_Scores]) -> Iterator[Reading]:
         at = 0
         for item in prepared:
-            yield self._reading(item, scores[at : at + len(item.pieces)])
-            at += len(item.pieces)
+            apart = at + len(item.pieces)
+            end = apart + len(item.sentences)
+            yield self._reading(item, scores[at:apart], scores[apart:end])
+            at = end
 
     def _prepare(self, submission: Submission) -> _Prepared:
         spoken = Spoken.of(submission.text, submission.cues)
         plain = normalise(spoken.text)
         tokeniser = self._encoder.tokeniser
         pieces = cut(plain.text, tokeniser.room(), tokeniser.token_offsets)
-        return _Prepared(submission, spoken, plain, words_of(plain.text), pieces)
+        said = sentences(plain.text, pieces, [plain.offset(start) for start in spoken.starts]) if spoken.cues else []
+        return _Prepared(submission, spoken, plain, words_of(plain.text), pieces, said)
 
     def _encode(self, prepared: Sequence[_Prepared]) -> Callable[[], list[_Scores]]:
         """Start one pass; what occurs twice in a batch, as "Nothing." does, is read once."""
@@ -265,7 +270,7 @@ class Reader:
 
         return scores
 
-    def _reading(self, item: _Prepared, scores: Sequence[_Scores]) -> Reading:
+    def _reading(self, item: _Prepared, scores: Sequence[_Scores], apart: Sequence[_Scores]) -> Reading:
         submission, text, words = item.submission, item.plain.text, item.words
         names = [
             (start + first, start + last, probability)
@@ -281,7 +286,7 @@ class Reader:
         redacted_text = redacted.text()
         return Reading(
             id=submission.id,
-            segments=_segments(item, redacted, redacted_text, scores),
+            segments=_segments(item, redacted, redacted_text, scores, apart),
             impression=self._whole(item, scores),
             severity=severity,
             urgent=reasons,
@@ -347,12 +352,13 @@ class _Scores:
 
 
 def _segments(
-    item: _Prepared, redacted: Redacted, redacted_text: str, scores: Sequence[_Scores]
+    item: _Prepared, redacted: Redacted, redacted_text: str, scores: Sequence[_Scores], apart: Sequence[_Scores]
 ) -> tuple[ReadSegment, ...]:
     if len(scores) == 1 and not item.spoken.cues:
         return (ReadSegment(redacted_text, scores[0].impression, None, None),)
     segments = []
-    for (start, end), score in zip(item.pieces, scores, strict=True):
+    stretches = zip(item.sentences, apart, strict=True) if apart else zip(item.pieces, scores, strict=True)
+    for (start, end), score in stretches:
         first, last = item.plain.position(start), item.plain.position(end)
         times = item.spoken.times(first, last)
         segments.append(ReadSegment(redacted.text(first, last).strip(), score.impression, *times))

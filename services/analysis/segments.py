@@ -2,7 +2,8 @@
 
 A text that fits is one segment. A longer one is cut at ends of sentences, else between words, else anywhere. The cues
 of a transcript are read as one running text, so that a name or a sentence broken across cues is seen whole; each
-segment keeps the time of the first and last cue it touches.
+segment keeps the time of the first and last cue it touches. What was spoken is read a second time sentence by sentence:
+nobody finds a theme in a film by a window of forty seconds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,15 @@ from dataclasses import dataclass
 _SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++[\"')\]]*+\s+|\n\s*")
 _WIDEST = 3
 """Tokens that one character can become at most: a Korean syllable falls apart into three."""
+
+FEWEST_WORDS = 5
+"""Of a sentence that is read by itself: "Yes. No." says nothing without its neighbours."""
+
+MOST_WORDS = 22
+"""Of cues that are read together; what is longer is not quoted."""
+
+MOST_SENTENCES = 1_000
+"""Of one recording, so that its event stays far below Kafka's mebibyte."""
 
 Offsets = Callable[[str], list[tuple[int, int]]]
 
@@ -95,6 +105,38 @@ def _ends(text: str, tokens: Sequence[tuple[int, int]], room: int) -> list[int]:
         ends.append(end)
         first = max(first + 1, bisect_right(token_starts, end - 1))
     return [*ends, len(text)]
+
+
+def sentences(text: str, pieces: Sequence[tuple[int, int]], cues: Sequence[int]) -> list[tuple[int, int]]:
+    """Half-open stretches that are the pieces, cut at ends of sentences; captions without any are cut between cues.
+
+    Args:
+        text: the plain text.
+        pieces: that fit in the window each.
+        cues: offset of each cue in the text.
+
+    Returns:
+        At least `FEWEST_WORDS` each where sentences allow it, and up to `MOST_WORDS` where cues do; none where they
+        would be more than `MOST_SENTENCES`.
+    """
+    found: list[tuple[int, int]] = []
+    for start, end in pieces:
+        ends = {end, *(match.end() for match in _SENTENCE_END.finditer(text, start, end))}
+        at = last = start
+        for mark in sorted(mark for mark in ends.union(cues) if start < mark <= end):
+            if at < last and _words(text, at, mark) > MOST_WORDS:
+                found.append((at, last))
+                at = last
+            if mark == end or (mark in ends and _words(text, at, mark) >= FEWEST_WORDS):
+                found.append((at, mark))
+                at = mark
+            last = mark
+    found = [(first, last) for first, last in found if not text[first:last].isspace()]
+    return found if len(found) <= MOST_SENTENCES else []
+
+
+def _words(text: str, start: int, end: int) -> int:
+    return len(text[start:end].split())
 
 
 def weighted_mean(probabilities: Sequence[Sequence[float]], lengths: Sequence[int]) -> list[float]:

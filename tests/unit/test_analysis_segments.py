@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analysis.segments import Cue, Spoken, cut, weighted_mean
+from services.analysis.segments import Cue, Spoken, cut, sentences, weighted_mean
 from tests.analysis_doubles import FakeEncoder, FakeTokeniser, read
 
 
@@ -64,6 +64,64 @@ def test_a_name_across_two_cues_is_one_name() -> None:
         ("My nurse was [name] and she was kind.", 0, 4)
     ]
     assert reading.counts == {"name": 1}
+
+
+SAID = "The nurses were so kind to me. Yes. But then the wait was very long. Thanks."
+
+
+def test_what_was_spoken_is_read_by_the_sentence_each_with_its_second() -> None:
+    """Of the whole nothing changes: its themes and its tone are of all that was said together."""
+    cues = (
+        Cue(1, 3, "The nurses were so kind"),
+        Cue(3, 4, "to me. Yes. But then"),
+        Cue(4, 9, "the wait was very long. Thanks."),
+    )
+    spoken = read("", cues=cues)
+    assert [(s.text, s.start_seconds, s.end_seconds) for s in spoken.segments] == [
+        ("The nurses were so kind to me.", 1, 4),
+        ("Yes. But then the wait was very long.", 3, 9),
+        ("Thanks.", 4, 9),
+    ]
+    assert [segment.impression.label for segment in spoken.segments[:2]] == [1, 5]
+    assert [[name for name, _ in segment.impression.themes] for segment in spoken.segments] == [
+        ["Staff manner"],
+        ["Waiting"],
+        [],
+    ]
+    written = read(SAID)
+    assert len(written.segments) == 1, "what was written is read as it was"
+    assert (spoken.impression, spoken.severity) == (written.impression, written.severity)
+
+
+def test_captions_without_a_full_stop_are_read_between_cues() -> None:
+    words = [f"word{number}" for number in range(60)]
+    text = " ".join(words)
+    cues = [text.index(words[number]) for number in range(0, 60, 7)]
+    found = sentences(text, [(0, len(text))], cues)
+    assert [len(text[start:end].split()) for start, end in found] == [21, 21, 18]
+    assert {start for start, _ in found} <= set(cues)
+
+
+@given(
+    st.lists(st.sampled_from(["Yes.", "no", "kind", "wait!", "\n", " ", "a"]), max_size=80).map(" ".join),
+    st.integers(1, 30),
+    st.sets(st.integers(0, 300)),
+)
+def test_sentences_are_the_text_and_lie_within_its_pieces(text: str, room: int, cues: set[int]) -> None:
+    pieces = cut(text, room, FakeTokeniser(room).token_offsets)
+    found = sentences(text, pieces, sorted(cues))
+    at = 0
+    for start, end in found:
+        assert text[at:start].strip() == ""
+        assert any(first <= start < end <= last for first, last in pieces)
+        at = end
+    assert text[at:].strip() == ""
+
+
+def test_a_talk_of_hours_is_read_by_the_window() -> None:
+    text = "They were very kind indeed. " * 1_001
+    assert sentences(text, [(0, len(text))], []) == []
+    assert len(sentences(text[28:], [(0, len(text) - 28)], [])) == 1_000
 
 
 def test_longer_segments_weigh_more() -> None:
