@@ -1,6 +1,7 @@
 """A team's page in the portal, from the request to the last byte: session, database, audit row, charts, template.
 
-What the portal reads is a copy of the pages: as many as a million readings of five hundred teams over two years make.
+What the portal reads is a copy of the pages, and of what their quotes are of, so that each has its link: as many as a
+million readings of five hundred teams over two years make.
 The page has three charts of twenty-four points, the most that a page can have; one person asks after the other.
 """
 
@@ -31,6 +32,7 @@ from shared.summaries import ChartPoint, LearningSummary, ThemeChart
 from tests.bench.machine import CpuTimes, peak_mb
 from tests.bench.measurement import Measurement, Report, percentile
 from tests.bench.summaries import Counting
+from tests.unit.portal_examples import sources_of
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -40,14 +42,15 @@ if TYPE_CHECKING:
 GOLDEN = Path(__file__).parents[1] / "contract" / "golden" / "heed.learning.summary.v1.json"
 
 TEAMS, MONTHS = 500, 24
-CHARTS = 3
+CHARTS = QUOTES = 3
 
-_FILL = text(
-    "INSERT INTO page (team_id, period, revision, payload, received_at) "
+_FILL = (
     "SELECT 'team-' || t, m, 1, CAST(:payload AS jsonb) || jsonb_build_object('team_id', 'team-' || t, "
-    "'period', to_char(m, 'YYYY-MM-DD')), now() FROM generate_series(1, :teams) AS t, "
+    "'period', to_char(m, 'YYYY-MM-DD')){} FROM generate_series(1, :teams) AS t, "
     "generate_series(CAST('2024-01-01' AS timestamp), '2025-12-01', '1 month') AS m"
 )
+_FILL_PAGES = text("INSERT INTO page (team_id, period, revision, payload, received_at) " + _FILL.format(", now()"))
+_FILL_SOURCES = text("INSERT INTO page_source (team_id, period, revision, payload) " + _FILL.format(""))
 
 
 def measure(plan: Plan) -> Report:
@@ -89,6 +92,7 @@ async def _asked(browser: httpx.AsyncClient, pages: int, rounds: int) -> Measure
             answer = await browser.get(f"/teams/team-{1 + index * 7 % TEAMS}/2025-12-01")
             assert answer.status_code == httpx.codes.OK
             assert answer.text.count("<desc") == CHARTS
+            assert answer.text.count("Is this read wrongly?") == QUOTES
             if number:
                 taken.append((time.perf_counter() - before) * 1000)
         if number:
@@ -133,11 +137,13 @@ async def _fill(database: AsyncEngine) -> None:
     page = golden.model_copy(
         update={"pattern": golden.pattern.model_copy(update={"charts": (chart,) * CHARTS}), "described": True}
     )
-    page = page.model_copy(update={"markdown": rendering.markdown(page)})
+    page = page.model_copy(update={"markdown": rendering.markdown(page), "revision": 1})
+    sources = sources_of(page)
     async with database.begin() as connection:
-        await connection.execute(_FILL, {"payload": page.model_dump_json(), "teams": TEAMS})
+        await connection.execute(_FILL_PAGES, {"payload": page.model_dump_json(), "teams": TEAMS})
+        await connection.execute(_FILL_SOURCES, {"payload": sources.model_dump_json(), "teams": TEAMS})
     async with database.begin() as connection:
-        await connection.execute(text("ANALYZE page"))
+        await connection.execute(text("ANALYZE page, page_source"))
 
 
 async def _cookie(database: AsyncEngine) -> str:
