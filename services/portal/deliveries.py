@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
+
+from services.portal.clock import LONDON
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from services.portal.channels import Channel
     from services.portal.subscriptions_subject import Published
-
-LONDON = ZoneInfo("Europe/London")
 
 DIGEST_HOUR = time(8)
 """By the clock of Europe/London."""

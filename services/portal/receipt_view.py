@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
+from services.portal.clock import told_day
 from services.portal.directory import UNROUTED
 from shared import period_names
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    from datetime import date
 
     from services.portal.commitment_routes import Told
     from services.portal.directory import Directory
     from services.portal.receipts import Journey, Recording
-
-LONDON = ZoneInfo("Europe/London")
 
 RECORDINGS = {
     "waiting_for_upload": "Your recording has not come yet.",
@@ -90,11 +88,11 @@ def receipt_view(journey: Journey, parts: tuple[Part, ...]) -> ReceiptView:
     """The journey in words."""
     waits_again = journey.state == "received" and journey.read_at is not None
     return ReceiptView(
-        received=on(journey.received_at),
-        read=on(journey.read_at) if journey.read_at and not waits_again else "",
+        received=told_day(journey.received_at),
+        read=told_day(journey.read_at) if journey.read_at and not waits_again else "",
         changed=waits_again,
         parts=parts,
-        withdrawn=on(journey.withdrawn_at) if journey.withdrawn_at else "",
+        withdrawn=told_day(journey.withdrawn_at) if journey.withdrawn_at else "",
         recording=recording(journey.media),
     )
 
@@ -117,8 +115,3 @@ def team_name(directory: Directory, team_id: str) -> str:
 def period_name(period: date, kind: str | None) -> str:
     """As "May 2026"; where the portal has no page of it, by its first day alone."""
     return period_names.span(period, kind) if kind else f"the time from {period_names.day(period)}"
-
-
-def on(moment: datetime) -> str:
-    """As "8 June 2026", where the patient is."""
-    return period_names.day(moment.astimezone(LONDON))

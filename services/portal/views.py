@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from services.portal.clock import told_moment
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -32,6 +34,7 @@ class Views:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.filters["told"] = told_moment
         self._templates.globals["assets"] = assets
         self._templates.globals["subscriptions"] = subscriptions
 

@@ -18,7 +18,7 @@ from shared.events import CorrectedTheme, FeedbackWithdrawn, ReadingCorrected
 from shared.sources import PageSources
 from shared.topics import PAGE_SOURCES, READING_CORRECTED, SUMMARIES_HELD
 from tests.doubles import raw
-from tests.integration.learning_database import database, url
+from tests.integration.learning_database import database, shared_url
 from tests.integration.portal_stage import Stage, form_token, running_portal
 from tests.integration.test_learning_publishing import Desk, month
 from tests.unit.portal_examples import MAY, OTHER, TEAM, held, page, sources_of
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from shared.topics import Topic
     from tests.integration.conftest import DatabaseUrl
 
-__all__ = ["database", "url"]
+__all__ = ["database", "shared_url"]
 
 pytestmark = pytest.mark.integration
 
@@ -209,7 +209,7 @@ async def test_the_steward_sees_what_is_held_until_it_is_no_more(portal: Stage) 
     async with await portal.signed_in(TEAM, roles=("steward",)) as browser:
         shown = (await browser.get("/held")).text
         assert "The team riverside-emergency, May 2026" in shown
-        assert "2 June 2026, 06:00 UTC" in shown
+        assert "2 June 2026, 07:00" in shown
         assert "There may be a person&#39;s name on it." in shown
         assert "heed summaries --held" in shown
         for team in (TEAM, OTHER):

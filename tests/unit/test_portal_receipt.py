@@ -18,7 +18,6 @@ from services.portal.receipt_view import (
     REASONS,
     RECORDINGS,
     Part,
-    on,
     period_name,
     receipt_view,
     recording,
@@ -128,10 +127,6 @@ def test_a_team_that_has_left_is_a_team() -> None:
 def test_a_period_without_a_page_is_told_by_its_first_day() -> None:
     assert period_name(date(2026, 4, 1), "quarter") == "April to June 2026"
     assert period_name(date(2026, 4, 1), None) == "the time from 1 April 2026"
-
-
-def test_a_day_is_the_one_in_london() -> None:
-    assert on(datetime(2026, 1, 7, 23, 30, tzinfo=UTC)) == "7 January 2026"
 
 
 def test_sentences_are_short() -> None:
