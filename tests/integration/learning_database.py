@@ -8,12 +8,14 @@ import pytest
 from sqlalchemy import text
 
 from shared.database import engine, migrate
+from tests.integration.module_database import module_database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from deploy.servers import Stage
     from tests.integration.conftest import DatabaseUrl
 
 SCHEMA = "learning"
@@ -29,6 +31,7 @@ TABLES = (
     "due_digest",
     "digest",
     "commitment",
+    "audit",
 )
 
 
@@ -38,19 +41,28 @@ async def url(database_url: DatabaseUrl) -> str:
     return await database_url(SCHEMA)
 
 
+@pytest.fixture(scope="module", name="url")
+def shared_url(stage: Stage) -> Iterator[str]:
+    """The same on a database of the module's own, for tests that begin with `database`."""
+    with module_database(stage.database.url, SCHEMA) as url:
+        yield url
+
+
 @pytest.fixture
 async def database(url: str) -> AsyncIterator[AsyncEngine]:
-    """The learning service's own engine, migrated."""
+    """The learning service's own engine, migrated, every table empty."""
     made = engine(url, SCHEMA)
     await migrate(made, SCHEMA, "services.learning:migrations")
+    await emptied(made)
     yield made
     await made.dispose()
 
 
 async def emptied(database: AsyncEngine) -> None:
-    """Forget every row."""
+    """Forget every row, and count by months."""
     async with database.begin() as connection:
         await connection.execute(text(f"TRUNCATE {', '.join(TABLES)}"))
+        await connection.execute(text("UPDATE counted_by SET kind = 'month'"))
 
 
 async def counters(database: AsyncEngine) -> dict[tuple[str, str, str, str], int]:

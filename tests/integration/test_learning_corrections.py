@@ -27,14 +27,14 @@ from tests.integration.learning_database import (
     emptied,
     recount,
     rows,
-    url,
+    shared_url,
 )
 from tests.unit.learning_samples import JUNE, MANNER, NOON, WAITING, analysed, identifier, sentiment
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["database", "url"]
+__all__ = ["database", "shared_url"]
 
 pytestmark = pytest.mark.integration
 

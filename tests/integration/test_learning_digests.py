@@ -18,7 +18,7 @@ from shared.cloudevents import decode
 from shared.digests import ThemeDigest
 from shared.errors import TransientFault
 from tests.doubles import RememberingPublisher
-from tests.integration.learning_database import database, rows, url
+from tests.integration.learning_database import database, rows, shared_url
 from tests.unit.learning_samples import NOON, WAITING, analysed, identifier
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from shared.publisher import Record
 
-__all__ = ["database", "url"]
+__all__ = ["database", "shared_url"]
 
 pytestmark = pytest.mark.integration
 

@@ -15,7 +15,7 @@ from services.learning.regrouping import count_by
 from services.learning.store import ReadingStore
 from shared.summaries import LearningSummary
 from tests.doubles import RememberingPublisher
-from tests.integration.learning_database import counters, database, recount, rows, url
+from tests.integration.learning_database import counters, database, recount, rows, shared_url
 from tests.unit.learning_samples import CATALOGUE, JUNE, NOON, analysed, identifier
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from services.learning.periods import PeriodKind
 
-__all__ = ["database", "url"]
+__all__ = ["database", "shared_url"]
 
 pytestmark = pytest.mark.integration
 

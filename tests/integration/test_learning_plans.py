@@ -8,12 +8,12 @@ import pytest
 
 from tests.bench.readings import fill
 from tests.bench.summaries import QUERIES, plan_of
-from tests.integration.learning_database import counters, database, recount, url
+from tests.integration.learning_database import counters, database, recount, shared_url
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["database", "url"]
+__all__ = ["database", "shared_url"]
 
 pytestmark = pytest.mark.integration
 

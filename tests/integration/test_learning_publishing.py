@@ -20,7 +20,7 @@ from shared.errors import TransientFault
 from shared.events import FeedbackSummarised
 from shared.summaries import LearningSummary
 from tests.doubles import RememberingPublisher
-from tests.integration.learning_database import database, rows, url
+from tests.integration.learning_database import database, rows, shared_url
 from tests.unit.learning_samples import CATALOGUE, MANNER, WAITING, analysed, identifier, teams
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from shared.events import FeedbackAnalysed
     from shared.publisher import Record
 
-__all__ = ["database", "url"]
+__all__ = ["database", "shared_url"]
 
 pytestmark = pytest.mark.integration
 

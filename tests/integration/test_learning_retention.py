@@ -12,7 +12,7 @@ from services.learning.corrections import Correction
 from services.learning.retention import Retention
 from services.learning.settings import LearningSettings
 from services.learning.urgent import UrgentStore
-from tests.integration.learning_database import counters, database, rows, url
+from tests.integration.learning_database import counters, database, rows, shared_url
 from tests.integration.test_learning_publishing import Desk, month
 from tests.integration.test_learning_urgent import flagged, taken_on
 from tests.unit.learning_samples import NOON, WAITING, identifier
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["database", "url"]
+__all__ = ["database", "shared_url"]
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ import pytest
 from services.learning.sending import LONGEST_PAUSE, Sending
 from shared.errors import InvalidRecord, TransientFault
 from tests.doubles import RememberingPublisher
-from tests.integration.learning_database import database, url
+from tests.integration.learning_database import database, shared_url
 from tests.integration.test_learning_publishing import TEAM, TOPIC, Desk, desk, month
 from tests.unit.learning_samples import WAITING, identifier
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from shared.publisher import Record
 
-__all__ = ["database", "desk", "url"]
+__all__ = ["database", "desk", "shared_url"]
 
 pytestmark = pytest.mark.integration
 

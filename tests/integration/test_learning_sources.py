@@ -10,26 +10,23 @@ from services.learning.correcting import CorrectionStore
 from services.learning.corrections import Correction
 from services.learning.readings import tombstone
 from shared.cloudevents import decode, header
-from shared.database import engine, migrate
 from shared.errors import TransientFault
 from shared.held import SummaryHeld
 from shared.sources import PageSources
 from tests.doubles import RememberingPublisher
-from tests.integration.learning_database import SCHEMA, emptied, rows
-from tests.integration.module_database import module_database
+from tests.integration.learning_database import database, rows, shared_url
 from tests.integration.test_learning_publishing import Desk, desk, month
 from tests.unit.learning_samples import CATALOGUE, NOON, WAITING, analysed, identifier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from deploy.servers import Stage
     from shared.publisher import Record
 
-__all__ = ["desk"]
+__all__ = ["database", "desk", "shared_url"]
 
 pytestmark = pytest.mark.integration
 
@@ -38,21 +35,6 @@ HELD = CATALOGUE.replace("Harbour maternity team", "What patients told us")
 
 SAME = "They held my hand through the whole of that long night."
 KEY = b"riverside-emergency:2026-06-01"
-
-
-@pytest.fixture(scope="module")
-def url(stage: Stage) -> Iterator[str]:
-    with module_database(stage.database.url, SCHEMA) as url:
-        yield url
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[AsyncEngine]:
-    made = engine(url, SCHEMA)
-    await migrate(made, SCHEMA, "services.learning:migrations")
-    await emptied(made)
-    yield made
-    await made.dispose()
 
 
 def sources(publisher: RememberingPublisher) -> list[PageSources]:

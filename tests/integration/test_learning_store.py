@@ -21,14 +21,14 @@ from tests.integration.learning_database import (
     emptied,
     recount,
     rows,
-    url,
+    shared_url,
 )
 from tests.unit.learning_samples import JUNE, MANNER, WAITING, analysed, identifier
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["database", "url"]
+__all__ = ["database", "shared_url"]
 
 pytestmark = pytest.mark.integration
 

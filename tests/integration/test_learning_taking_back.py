@@ -10,7 +10,7 @@ import pytest
 from services.learning.readings import tombstone
 from shared.errors import InvalidRecord, TransientFault
 from tests.doubles import RememberingPublisher
-from tests.integration.learning_database import database, rows, url
+from tests.integration.learning_database import database, rows, shared_url
 from tests.integration.test_learning_publishing import TOPIC, Desk, month
 from tests.unit.learning_samples import CATALOGUE, analysed, identifier
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from shared.publisher import Record
 
-__all__ = ["database", "url"]
+__all__ = ["database", "shared_url"]
 
 pytestmark = pytest.mark.integration
 

@@ -22,7 +22,7 @@ from shared.database import engine, migrate
 from shared.events import About, FeedbackUrgent, UrgentAcknowledged
 from shared.service import at_work
 from tests.doubles import RememberingPublisher
-from tests.integration.learning_database import SCHEMA, database, emptied, rows, url
+from tests.integration.learning_database import SCHEMA, database, emptied, rows, shared_url
 from tests.unit.learning_samples import NOON, analysed, identifier
 from tests.waiting import until
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from shared.settings import ServiceSettings
 
-__all__ = ["database", "url"]
+__all__ = ["database", "shared_url"]
 
 pytestmark = pytest.mark.integration
 
