@@ -13,13 +13,12 @@ from services.portal.audit import Audit
 from services.portal.commitments import CommitmentStore
 from services.portal.copies import PageCopy
 from services.portal.corrections import CorrectionStore
-from services.portal.digests import DigestStore
 from services.portal.directory import DirectoryFile
 from services.portal.outbox import Outbox
-from services.portal.pages import PageStore
 from services.portal.portal import Portal
 from services.portal.protection import Limit
 from services.portal.provider import Provider
+from services.portal.published import DIGESTS, PAGES, PublishedStore
 from services.portal.receipts import following
 from services.portal.recordings import recordings_of
 from services.portal.sessions import SessionStore
@@ -126,11 +125,11 @@ async def _wired(
     portal = Portal(
         settings=settings,
         directory=directory,
-        pages=PageStore(database),
+        pages=PublishedStore(database, PAGES),
         sources=PageCopy(database, "page_source", PageSources),
         held=PageCopy(database, "held_summary", SummaryHeld),
         corrections=CorrectionStore(database),
-        digests=DigestStore(database),
+        digests=PublishedStore(database, DIGESTS),
         commitments=CommitmentStore(database),
         urgent=UrgentStore(database),
         sessions=SessionStore(database),
@@ -175,9 +174,9 @@ def _consumers(portal: Portal, publisher: Publisher) -> tuple[BatchConsumer[Any]
         await portal.corrections.on_feedback_withdrawn(deliveries)
 
     effects: tuple[tuple[Topic, Any, Any], ...] = (
-        (LEARNING_SUMMARIES, portal.pages.on_learning_summary, portal.pages.on_taken_back),
+        (LEARNING_SUMMARIES, portal.pages.on_published, portal.pages.on_taken_back),
         (PAGE_SOURCES, portal.sources.on_event, portal.sources.on_removed),
-        (THEME_DIGESTS, portal.digests.on_theme_digest, portal.digests.on_taken_back),
+        (THEME_DIGESTS, portal.digests.on_published, portal.digests.on_taken_back),
         (SUMMARIES_HELD, portal.held.on_event, portal.held.on_removed),
         (FEEDBACK_URGENT, portal.urgent.on_feedback_urgent, None),
         (URGENT_ACKNOWLEDGED, portal.urgent.on_urgent_acknowledged, None),

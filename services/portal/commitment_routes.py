@@ -142,7 +142,7 @@ def _form(
 
 
 async def _page(portal: Portal, team_id: str, period: str) -> LearningSummary:
-    summary = await portal.pages.page(team_id, day(period))
+    summary = await portal.pages.one(team_id, day(period))
     if summary is None:
         raise HTTPException(404)
     return summary

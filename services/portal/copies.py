@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sqlalchemy import text
 
-from services.portal.pages import pages_of
+from services.portal.published import places
 from shared.database import transient_faults_told
 from shared.held import SummaryHeld
 from shared.sources import PageSources
@@ -78,8 +78,9 @@ class PageCopy(Generic[E]):
         Raises:
             ValueError: a key is not `team:period`.
         """
+        teams, periods = places(keys)
         async with transient_faults_told(), self._database.begin() as connection:
-            await connection.execute(self._remove, pages_of(keys))
+            await connection.execute(self._remove, {"teams": teams, "periods": periods})
 
     async def one(self, team_id: str, period: date) -> E | None:
         """What there is of one page."""

@@ -160,7 +160,7 @@ def _named(summary: LearningSummary) -> dict[str, Any]:
 
 
 async def _page(portal: Portal, team_id: str, period: date) -> LearningSummary:
-    summary = await portal.pages.page(team_id, period)
+    summary = await portal.pages.one(team_id, period)
     if summary is None:
         raise HTTPException(404)
     return summary

@@ -10,11 +10,10 @@ if TYPE_CHECKING:
     from services.portal.commitments import CommitmentStore
     from services.portal.copies import PageCopy
     from services.portal.corrections import CorrectionStore
-    from services.portal.digests import DigestStore
     from services.portal.directory import DirectoryFile
-    from services.portal.pages import PageStore
     from services.portal.protection import Limit
     from services.portal.provider import Provider
+    from services.portal.published import PublishedStore
     from services.portal.receipts import Receipts
     from services.portal.recordings import Recordings
     from services.portal.sessions import SessionStore
@@ -23,8 +22,10 @@ if TYPE_CHECKING:
     from services.portal.urgent import UrgentStore
     from services.portal.urgent_words import UrgentWords
     from services.portal.views import Views
+    from shared.digests import ThemeDigest
     from shared.held import SummaryHeld
     from shared.sources import PageSources
+    from shared.summaries import LearningSummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +46,8 @@ class Portal:
 
     settings: PortalSettings
     directory: DirectoryFile
-    pages: PageStore
-    digests: DigestStore
+    pages: PublishedStore[LearningSummary]
+    digests: PublishedStore[ThemeDigest]
     sources: PageCopy[PageSources]
     held: PageCopy[SummaryHeld]
     corrections: CorrectionStore

@@ -103,7 +103,7 @@ async def _journey(request: Request, receipt: str) -> Journey:
 
 
 async def _part(portal: Portal, summarised: Summarised) -> Part:
-    page = await portal.pages.page(summarised.team_id, summarised.period)
+    page = await portal.pages.one(summarised.team_id, summarised.period)
     made = await portal.commitments.newest(summarised.team_id, summarised.period)
     labels = themes_of(page) if page else {}
     return Part(

@@ -23,7 +23,7 @@ routes = APIRouter()
 async def recording(request: Request, team_id: OwnTeam, period: str, position: str, person: SignedIn) -> Response:
     """Send the browser to the recording that a quote was said in; `position` counts the page's quotes from 1."""
     portal = portal_of(request)
-    summary = await portal.pages.page(team_id, day(period))
+    summary = await portal.pages.one(team_id, day(period))
     if summary is None or portal.recordings is None:
         raise HTTPException(404)
     sources = of_page(await portal.sources.one(team_id, summary.period), summary)

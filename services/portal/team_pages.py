@@ -64,7 +64,7 @@ async def team(request: Request, team_id: OwnTeam, person: SignedIn) -> Response
 async def team_page(request: Request, team_id: OwnTeam, period: str, person: SignedIn) -> Response:
     """One team's page for one period."""
     portal = portal_of(request)
-    summary = await portal.pages.page(team_id, day(period))
+    summary = await portal.pages.one(team_id, day(period))
     if summary is None:
         raise HTTPException(404)
     await portal.audit.viewed(person, f"page {summary.key()} revision {summary.revision}", datetime.now(UTC))
@@ -86,6 +86,6 @@ async def visible_teams(portal: Portal, person: Person) -> list[str]:
     """Ids of the teams that this person may see: those of the catalogue in its order, then others with pages."""
     known = [team.id for team in portal.directory.current.teams]
     # Only a steward sees teams that have left the catalogue; everybody else's are named by their membership.
-    beside = await portal.pages.teams() if person.is_steward else person.teams
+    beside = await portal.pages.owners() if person.is_steward else person.teams
     others = beside - {*known, UNROUTED}
     return person.visible([*known, *sorted(others), UNROUTED])

@@ -16,8 +16,8 @@ from shared import period_names
 from shared.themes import SLUGS
 
 if TYPE_CHECKING:
-    from services.portal.digests import DigestReference
     from services.portal.people import Person
+    from services.portal.published import Reference
 
 routes = APIRouter()
 
@@ -52,7 +52,7 @@ async def _shown(request: Request, person: Person, slug: str, period: str | None
     portal = portal_of(request)
     known = await portal.digests.periods(slug)
     wanted = (known[0].period if known else None) if period is None else day(period)
-    digest = None if wanted is None else await portal.digests.digest(slug, wanted)
+    digest = None if wanted is None else await portal.digests.one(slug, wanted)
     if digest is None and period is not None:
         raise HTTPException(404)
     if digest is not None:
@@ -70,7 +70,7 @@ async def _shown(request: Request, person: Person, slug: str, period: str | None
     )
 
 
-def _told(reference: DigestReference | None) -> tuple[str, str, bool] | None:
+def _told(reference: Reference | None) -> tuple[str, str, bool] | None:
     """A digest's period: as its address has it, by name, and whether it is still open."""
     if reference is None:
         return None

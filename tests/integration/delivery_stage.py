@@ -19,10 +19,9 @@ from services.portal.channels_apprise import AppriseChannels
 from services.portal.deliveries import Frequency, Retries
 from services.portal.deliveries_sender import Sender
 from services.portal.deliveries_store import DeliveryStore
-from services.portal.digests import DigestStore
 from services.portal.directory import Directory, Member, Team
-from services.portal.pages import PageStore
 from services.portal.people import Person
+from services.portal.published import DIGESTS, PAGES, PublishedStore
 from services.portal.subscriptions import SubscriptionStore, Wanted
 from services.portal.subscriptions_membership import Membership
 from services.portal.subscriptions_sealing import Seals
@@ -118,19 +117,19 @@ class Deliveries:
 
     async def publish(self, *pages: LearningSummary) -> None:
         """Pages arrive, as the consumer hands them over."""
-        store = PageStore(self.database, self.clock)
-        await store.on_learning_summary([Delivery(page) for page in pages])
+        store = PublishedStore(self.database, PAGES, self.clock)
+        await store.on_published([Delivery(page) for page in pages])
 
     async def publish_digests(self, *digests: ThemeDigest) -> None:
         """The same of themes' digests."""
-        store = DigestStore(self.database, self.clock)
-        await store.on_theme_digest([Delivery(digest) for digest in digests])
+        store = PublishedStore(self.database, DIGESTS, self.clock)
+        await store.on_published([Delivery(digest) for digest in digests])
 
     async def take_back(self, page: LearningSummary | ThemeDigest) -> None:
         if isinstance(page, ThemeDigest):
-            await DigestStore(self.database, self.clock).on_taken_back([f"{page.slug}:{page.key()}"])
+            await PublishedStore(self.database, DIGESTS, self.clock).on_taken_back([f"{page.slug}:{page.key()}"])
         else:
-            await PageStore(self.database, self.clock).on_taken_back([page.key()])
+            await PublishedStore(self.database, PAGES, self.clock).on_taken_back([page.key()])
 
     async def states(self) -> list[tuple[str, int, str, str | None]]:
         """Period, revision, state and reason of every delivery."""

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import SecretStr
 
-from services.portal.pages import PageStore
+from services.portal.published import PAGES, PublishedStore
 from shared.consumer import Delivery
 from tests import clips
 from tests.integration.delivery_stage import running_deliveries
@@ -131,8 +131,8 @@ async def test_a_page_is_delivered_in_the_trace_that_brought_it(
     try:
         async with running_deliveries(await database_url("portal"), NO_MAIL) as deliveries:
             await deliveries.subscribe(receiver.url)
-            pages = PageStore(deliveries.database, deliveries.clock)
-            await pages.on_learning_summary([Delivery(page(), CLIENT)])
+            pages = PublishedStore(deliveries.database, PAGES, deliveries.clock)
+            await pages.on_published([Delivery(page(), CLIENT)])
             await deliveries.sender().turn()
     finally:
         receiver.stop()

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from services.portal.deliveries import LONDON, Frequency, Retries, next_digest
+from services.portal.clock import LONDON
+from services.portal.deliveries import Frequency, Retries, next_digest
 from services.portal.deliveries_message import MOST_LINES, message, period_name
 from services.portal.subscriptions_sealing import Seals, Unreadable
 from services.portal.subscriptions_settings import SubscriptionSettings
