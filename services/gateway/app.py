@@ -19,10 +19,10 @@ from services.gateway.upload_handlers import Recordings
 from services.gateway.upload_store import UploadStore
 from services.gateway.words import RawWords
 from shared import telemetry
+from shared.bucket import open_bucket
 from shared.consumer import BatchConsumer, Delivery
 from shared.database import engine, is_up, migrate
 from shared.errors import TransientFault
-from shared.objects import ObjectStore
 from shared.repeating import background, repeating
 from shared.service import Running
 from shared.telemetry import Metric
@@ -72,22 +72,6 @@ async def running(settings: GatewaySettings, publisher: Publisher) -> AsyncItera
             yield service
     finally:
         await database.dispose()
-
-
-def open_bucket(settings: GatewaySettings) -> ObjectStore | None:
-    """The bucket of recordings; None where the operator has set none."""
-    if settings.s3_endpoint is None:
-        return None
-    assert settings.s3_access_key is not None, "the settings saw to it"
-    assert settings.s3_secret_key is not None, "the settings saw to it"
-    return ObjectStore(
-        settings.s3_endpoint,
-        settings.s3_access_key,
-        settings.s3_secret_key.get_secret_value(),
-        settings.s3_bucket,
-        public_endpoint=settings.s3_public_endpoint,
-        region=settings.s3_region,
-    )
 
 
 def _now() -> datetime:

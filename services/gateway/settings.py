@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from shared.bucket import BucketSettings
 from shared.media import MOST_BYTES
-from shared.settings import Seconds, Secret, ServiceSettings
+from shared.settings import Seconds, Secret
 
 
 def _numbers(given: object) -> object:
@@ -19,7 +20,7 @@ def _numbers(given: object) -> object:
 Days = Annotated[int, Field(ge=1, le=3_650)]
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(BucketSettings):
     """Settings of the gateway, beside those of every service."""
 
     database_url: SecretStr = Field(
@@ -48,14 +49,6 @@ class GatewaySettings(ServiceSettings):
     )
     gateway_batch_body: int = Field(64 * 1024 * 1024, ge=1024, description="Bytes of one batch request.")
     gateway_outbox_age: Seconds = Field(600.0, description="Seconds that a row may wait for Kafka before not ready.")
-    s3_endpoint: str | None = Field(None, description="S3 store of recordings: `https://host`; none: none are taken.")
-    s3_access_key: str | None = Field(None, description="Account that uploads are signed with, and looked at.")
-    s3_secret_key: SecretStr | None = Field(None, description="Its password.")
-    s3_bucket: str = Field("heed-media", description="Bucket of all recordings.")
-    s3_public_endpoint: str | None = Field(
-        None, description="Where senders reach the same store, if elsewhere; forms are signed for it."
-    )
-    s3_region: str = Field("us-east-1", description="Region that signatures name; only AWS has others.")
     media_largest: int = Field(MOST_BYTES, ge=1, le=MOST_BYTES, description="Bytes of one recording at most.")
     media_retention_choices: Annotated[tuple[Days, ...], NoDecode, BeforeValidator(_numbers)] = Field(
         (30, 90, 365), min_length=1, description="Days to keep a recording that a sender may choose from."
@@ -71,12 +64,3 @@ class GatewaySettings(ServiceSettings):
         None, description="Bearer token with which the portal may ask for raw words that are kept; none: nobody may."
     )
     media_sweep_interval: Seconds = Field(300.0, description="Seconds between looks for uploads to remove.")
-
-    @model_validator(mode="after")
-    def _bucket_agrees(self) -> Self:
-        """Half a login would be found out by the first upload."""
-        login = {"HEED_S3_ACCESS_KEY": self.s3_access_key, "HEED_S3_SECRET_KEY": self.s3_secret_key}
-        unset = [name for name, value in login.items() if not value]
-        if self.s3_endpoint and unset:
-            raise ValueError(f"HEED_S3_ENDPOINT is set: set {' and '.join(unset)} too")
-        return self

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from shared.bucket import open_bucket
 from shared.media import clean_key
-from shared.objects import ObjectStore
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from services.portal.settings import PortalSettings
+    from shared.objects import ObjectStore
 
 DOING = {"video": "Watch", "audio": "Listen", "image": "See the picture"}
 """What one does with a recording, by the first part of its content type."""
@@ -82,16 +83,7 @@ class Recordings:
 
 def recordings_of(settings: PortalSettings) -> Recordings | None:
     """The installation's; None where the operator has named no bucket."""
-    if settings.s3_endpoint is None:
+    bucket = open_bucket(settings)
+    if bucket is None:
         return None
-    assert settings.s3_access_key is not None, "the settings saw to it"
-    assert settings.s3_secret_key is not None, "the settings saw to it"
-    bucket = ObjectStore(
-        settings.s3_endpoint,
-        settings.s3_access_key,
-        settings.s3_secret_key.get_secret_value(),
-        settings.s3_bucket,
-        public_endpoint=settings.s3_public_endpoint,
-        region=settings.s3_region,
-    )
     return Recordings(bucket, timedelta(seconds=settings.portal_recording_seconds))

@@ -11,11 +11,12 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from services.gateway.app import open_bucket, running
+from services.gateway.app import running
 from services.gateway.integrations import add_integration
 from services.gateway.sweeping import sweep
 from services.gateway.upload_handlers import Recordings
 from services.gateway.upload_store import UploadStore
+from shared.bucket import open_bucket
 from tests.doubles import RememberingPublisher
 from tests.integration.gateway_stage import NOW, settings
 
