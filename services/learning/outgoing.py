@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _ALONE = text("SELECT pg_try_advisory_xact_lock(hashtext('heed-send-' || current_schema()))")
 UNPUBLISHED = (
     "held = '{}' AND (published_revision IS DISTINCT FROM revision "
-    # Written before sources were kept, and out without them.
-    "OR (sources ->> 'revision' = CAST(revision AS text) AND sources_revision IS DISTINCT FROM revision))"
+    # Written before sources were kept, and out without them. In this order: rarely has a row's sources to be looked at.
+    "OR (sources_revision IS DISTINCT FROM revision AND sources ->> 'revision' = CAST(revision AS text)))"
 )
 _PAGES = text(
     "SELECT revision, payload, sources, traceparent FROM page "  # noqa: S608 - constants only

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
+from services.learning import outgoing
 from services.learning.correcting import CorrectionStore
 from services.learning.corrections import Correction
 from services.learning.readings import tombstone
@@ -138,6 +140,23 @@ async def test_a_member_of_an_older_version_leaves_no_sources_of_other_quotes(de
     await desk.readings.mark_all_due()
     await desk.publishing.settle()
     assert (await checked(desk))[1] == 2
+
+
+async def test_what_waits_is_found_without_looking_at_every_page(database: AsyncEngine) -> None:
+    async with database.begin() as connection:
+        await connection.exec_driver_sql(
+            "INSERT INTO page (team_id, period, revision, payload, sources, sources_revision, written_at, "
+            "published_revision) SELECT 'team-' || number, '2026-06-01', 1, '{}', '{\"revision\": 1}', 1, now(), 1 "
+            "FROM generate_series(1, 5000) AS number"
+        )
+        await connection.exec_driver_sql("ANALYZE page")
+        given = {"limit": 8, "without": []}
+        plans = [
+            str((await connection.execute(text(f"EXPLAIN {query}"), given)).all())
+            for query in (outgoing._PAGES, outgoing._HOLDINGS)
+        ]
+    assert "Index Scan using page_unpublished" in plans[0]
+    assert "Index Scan using page_holding_changed" in plans[1]
 
 
 def held(publisher: RememberingPublisher) -> list[SummaryHeld | None]:
