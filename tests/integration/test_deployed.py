@@ -25,6 +25,7 @@ from deploy.create_topics import Change, create_topics
 from deploy.servers.ports import free_ports
 from shared.errors import HeedError
 from shared.healthcheck import trouble
+from shared.placeholder import PLACEHOLDER
 from tests.integration.upload_stage import CLIP, declaration
 from tests.servers import kafka, minio, postgresql
 from tests.servers.deployed_kafka import Deployed, running_deployed_kafka
@@ -82,7 +83,7 @@ class Stack:
     """Every container of ours as a process, with the environment that compose gives it."""
 
     def __init__(self, folder: Path, broker: Deployed, database: URL, bucket: Bucket) -> None:
-        self.values = {name: f"{name.lower()}-{'x' * 32}" for name in example() if name.endswith(("PASSWORD", "KEY"))}
+        self.values = {name: f"{name.lower()}-{'x' * 32}" for name, value in example().items() if value == PLACEHOLDER}
         self._values = example() | self.values
         self._folder, self._broker, self._database, self._bucket = folder, broker, database, bucket
         self.ports = dict(zip(services(), free_ports(len(services())), strict=True))
