@@ -21,9 +21,13 @@ SUBJECT = "one-time link"
 
 
 def everything(catalogue: Catalogue) -> Grant:
-    """A steward who also holds every named role of a catalogue: whoever tries Heed out may look at all of it."""
+    """A steward who belongs to every team of a catalogue, and holds every named role: for whoever tries Heed out."""
     roles = {catalogue.urgent_role, *(team.urgent_role for team in catalogue.teams)}
-    return Grant(SUBJECT, roles=frozenset({STEWARD, *(role for role in roles if role)}))
+    return Grant(
+        SUBJECT,
+        teams=frozenset(team.id for team in catalogue.teams),
+        roles=frozenset({STEWARD, *(role for role in roles if role)}),
+    )
 
 
 async def sign_in_link(database_url: str, portal_url: str, grant: Grant) -> str:

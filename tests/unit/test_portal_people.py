@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.sign_in import everything
+from services.learning.catalogue import read as read_catalogue
 from services.portal.directory import Directory, Member, Team, read
 from services.portal.people import Grant, person
 from shared.errors import UsageError
@@ -27,6 +29,15 @@ def test_a_person_sees_the_teams_of_either_source_and_a_steward_all(
     for each in (TEAM, OTHER, "third"):
         assert found.may_see(each) == (each in told | kept or "steward" in roles | more)
     assert found.sees_urgent == bool(roles | more)
+
+
+def test_who_tries_the_trial_out_may_do_all_that_anybody_may() -> None:
+    path = Path(__file__).parents[2] / "deploy" / "catalogue" / "sample.yaml"
+    directory = read(path)
+    found = person(everything(read_catalogue(path)), directory, "token")
+    assert found.teams == {team.id for team in directory.teams}
+    assert found.is_steward
+    assert found.roles >= directory.urgent_roles
 
 
 def test_the_catalogue_of_the_learning_service_is_read_as_it_is(tmp_path: Path) -> None:
