@@ -66,7 +66,7 @@ test-integration: .venv/.dev ## Integration tests on the embedded stack
 test-real: .venv/.dev ## The same integration tests, and a short chaos run, on Apache Kafka, MinIO and PostgreSQL
 	$(BIN)/python -m tests.servers prepare
 	HEED_TEST_STAGE=real $(BIN)/pytest -n 2 --dist loadscope tests/integration
-	HEED_TEST_STAGE=real $(BIN)/pytest -n 2 --dist worksteal tests/chaos
+	HEED_TEST_STAGE=real $(BIN)/pytest -n 3 --dist worksteal tests/chaos
 
 browser: .venv/.dev ## Walk through the portal in Debian's chromium; print, phone, keyboard, axe
 	$(BIN)/pytest tests/browser

@@ -34,7 +34,7 @@ PLAN = Plan(
             ),
         ),
     ),
-    patience=40.0,
+    patience=60.0,
 )
 """A kill for every reader while it has a batch in hand."""
 
