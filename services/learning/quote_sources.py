@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -12,23 +13,22 @@ from shared.sources import LONGEST_RECORDING, MOST_THEMES, QuoteSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from uuid import UUID
+
+    from services.learning.quotes import Origin
 
 RECORDINGS = ("audio/", "video/")
 """Content types of what is heard from a moment on; a picture has none."""
 
 
-def stretches(row: Any) -> Iterator[tuple[Mapping[str, Any], QuoteSource]]:
-    """Each stretch of a reading with its origin.
+def stretches(row: Any) -> Iterator[tuple[Mapping[str, Any], Origin]]:
+    """Each stretch of a reading with its origin, which is made for the few that are quoted.
 
     Args:
         row: `feedback_id`, `version`, `segments`, `measures` and `media` of the table `reading`.
     """
     segments = parsed(row.segments)
-    read = as_read(parsed(row.measures))
-    recording = next((each for each in parsed(row.media) if each["content_type"].startswith(RECORDINGS)), None)
     for segment in segments:
-        yield segment, source_of(row.feedback_id, row.version, segment, read, recording, whole=len(segments) == 1)
+        yield segment, partial(source_of, row, segment, whole=len(segments) == 1)
 
 
 def as_read(measures: Iterable[Sequence[str]]) -> tuple[int | None, tuple[CorrectedTheme, ...]]:
@@ -44,24 +44,17 @@ def as_read(measures: Iterable[Sequence[str]]) -> tuple[int | None, tuple[Correc
     return sentiment, tuple(islice(themes, MOST_THEMES))
 
 
-def source_of(
-    feedback_id: UUID,
-    version: int,
-    segment: Mapping[str, Any],
-    read: tuple[int | None, tuple[CorrectedTheme, ...]],
-    recording: Mapping[str, str] | None,
-    *,
-    whole: bool,
-) -> QuoteSource:
-    """Of one stretch: only what was spoken is to be found in a recording."""
-    sentiment, themes = read
+def source_of(row: Any, segment: Mapping[str, Any], *, whole: bool) -> QuoteSource:
+    """Of one stretch of a reading: only what was spoken is to be found in a recording."""
+    sentiment, themes = as_read(parsed(row.measures))
+    recording = next((each for each in parsed(row.media) if each["content_type"].startswith(RECORDINGS)), None)
     start = segment.get("start_seconds")
     if start is not None and not 0 <= start <= LONGEST_RECORDING:
         start = None  # whoever analysed it was wrong about that; the words stand all the same
     spoken = recording if recording is not None and start is not None else {}
     return QuoteSource(
-        feedback_id=feedback_id,
-        version=version,
+        feedback_id=row.feedback_id,
+        version=row.version,
         sentiment=segment["sentiment"] if sentiment is None else sentiment,
         themes=themes,
         whole=whole,

@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING
 from services.learning import language
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from shared.sources import QuoteSource
+
+    Origin = Callable[[], QuoteSource]
 
 SHORTEST = 5
 LONGEST = 22
@@ -62,7 +64,7 @@ class Candidate:
     Attributes:
         source: names its feedback, so that one voice is quoted once; never on a page.
         sentiment: 1 very positive … 5 very negative.
-        origin: what goes out beside the page if it is quoted (decision 19); None: nobody will ask.
+        origin: makes what goes out beside the page if it is quoted (decision 19); None: nobody will ask.
         vocabulary: its words, once `usable` has let it pass.
     """
 
@@ -70,7 +72,7 @@ class Candidate:
     text: str
     sentiment: int
     themes: tuple[str, ...]
-    origin: QuoteSource | None = field(default=None, compare=False)
+    origin: Origin | None = field(default=None, compare=False)
     vocabulary: frozenset[str] = field(default=frozenset(), compare=False)
 
 

@@ -137,7 +137,7 @@ def _sources(summary: LearningSummary, praise: Candidate | None, told: Sequence[
     """Of those quotes alone that there was room for."""
     quoted = [praise] if praise is not None and summary.valued_quote is not None else []
     found = [voice.origin for voice in (*quoted, *told[: len(summary.told)])]
-    known = tuple(origin for origin in found if origin is not None)
+    known = tuple(origin() for origin in found if origin is not None)
     return known if len(known) == len(found) else ()
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ def said(number: int) -> str:
 
 NUMBERED = st.lists(
     st.builds(
-        lambda number, tone, theme: Candidate(str(number), said(number), tone, (theme,), source(number)),
+        lambda number, tone, theme: Candidate(str(number), said(number), tone, (theme,), partial(source, number)),
         st.integers(0, 40),
         st.integers(1, 5),
         st.sampled_from([MANNER, WAITING, LISTENING]),
@@ -90,7 +91,7 @@ def test_the_page_without_room_for_all_its_quotes_has_fewer_sources() -> None:
         theme_negative={WAITING: 20, MANNER: 20},
     )
     voices = [
-        Candidate(str(4 * n + 3), said(4 * n + 3), tone, (theme,), source(4 * n + 3))
+        Candidate(str(4 * n + 3), said(4 * n + 3), tone, (theme,), partial(source, 4 * n + 3))
         for n, (tone, theme) in enumerate([(1, MANNER), (4, WAITING), (1, LISTENING)])
     ]
     themes = {"theme_positive": {MANNER: 20, LISTENING: 20}, "theme_negative": {WAITING: 20}}
@@ -103,7 +104,7 @@ def test_the_page_without_room_for_all_its_quotes_has_fewer_sources() -> None:
 
 def test_a_page_of_candidates_without_sources_has_none() -> None:
     assert composed(voices=VOICES).sources == ()
-    assert composed(voices=[replace(VOICES[0], origin=source(1)), *VOICES[1:]]).sources == ()
+    assert composed(voices=[replace(VOICES[0], origin=partial(source, 1)), *VOICES[1:]]).sources == ()
 
 
 def row(**fields: Any) -> Any:
@@ -120,7 +121,8 @@ def row(**fields: Any) -> Any:
 def test_a_source_says_how_the_whole_was_read() -> None:
     event = analysed(1, label=4, themes=(WAITING, MANNER))
     measures = [list(pair) for pair in sorted(measures_of(event))]
-    ((_, found),) = stretches(row(measures=measures))
+    ((_, origin),) = stretches(row(measures=measures))
+    found = origin()
     assert (found.feedback_id, found.version, found.sentiment, found.whole) == (identifier(1), 2, 4, True)
     assert found.themes == (
         CorrectedTheme(name=MANNER, tone="negative"),
@@ -142,7 +144,7 @@ PHOTO = {"media_id": str(identifier(8)), "content_type": "image/jpeg"}
 def test_what_was_spoken_says_where_and_what_was_written_beside_it_does_not() -> None:
     spoken = {"text": "They were kind.", "sentiment": 1, "themes": [], "start_seconds": 12.5}
     written = {"text": "It was at night.", "sentiment": 3, "themes": []}
-    found = [each for _, each in stretches(row(segments=[written, spoken], media=[PHOTO, FILM]))]
+    found = [origin() for _, origin in stretches(row(segments=[written, spoken], media=[PHOTO, FILM]))]
     assert [(each.media_id, each.content_type, each.start_seconds) for each in found] == [
         (None, None, None),
         (identifier(7), "video/mp4", 12.5),
@@ -153,11 +155,12 @@ def test_what_was_spoken_says_where_and_what_was_written_beside_it_does_not() ->
 @pytest.mark.parametrize("start", [-1.0, 1e9, math.nan, math.inf])
 def test_a_second_that_cannot_be_costs_the_link_and_not_the_page(start: float) -> None:
     segment = {"text": "They were kind.", "sentiment": 1, "themes": [], "start_seconds": start}
-    ((_, found),) = stretches(row(segments=[segment], media=[FILM]))
+    ((_, origin),) = stretches(row(segments=[segment], media=[FILM]))
+    found = origin()
     assert (found.media_id, found.start_seconds) == (None, None)
 
 
 def test_more_themes_than_a_source_takes_or_nameless_ones_cost_no_page() -> None:
-    themes = as_read([("theme_neutral", f"theme {number}") for number in range(300)] + [("theme_neutral", " ")])[1]
-    made = source_of(identifier(1), 1, {"sentiment": 3}, (None, themes), None, whole=True)
+    measures = [("theme_neutral", f"theme {number}") for number in range(300)] + [("theme_neutral", " ")]
+    made = source_of(row(measures=measures), {"sentiment": 3}, whole=True)
     assert (len(made.themes), made.sentiment) == (100, 3)
