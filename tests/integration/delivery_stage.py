@@ -10,6 +10,7 @@ from email import message_from_bytes, policy
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
@@ -30,15 +31,18 @@ from services.portal.webhook_targets import Targets
 from shared.consumer import Delivery
 from shared.database import engine
 from shared.digests import ThemeDigest
+from tests.integration.webhook_receiver import Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from email.message import EmailMessage
+    from pathlib import Path
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from shared.summaries import LearningSummary
+    from tests.integration.conftest import DatabaseUrl
 
 KEY = SecretStr("k" * 32)
 TEAM = "riverside-emergency"
@@ -190,3 +194,23 @@ async def running_mail_server() -> AsyncIterator[MailServer]:
     mail.port = server.sockets[0].getsockname()[1]
     async with server:
         yield mail
+
+
+@pytest.fixture
+async def mail() -> AsyncIterator[MailServer]:
+    async with running_mail_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def deliveries(database_url: DatabaseUrl, mail: MailServer) -> AsyncIterator[Deliveries]:
+    async with running_deliveries(await database_url("portal"), mail.url) as stage:
+        yield stage
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[Receiver]:
+    made = Receiver(tmp_path)
+    made.start()
+    yield made
+    made.stop()

@@ -23,44 +23,25 @@ from tests.integration.delivery_stage import (
     TEAM,
     Deliveries,
     MailServer,
+    deliveries,
     directory,
-    running_deliveries,
-    running_mail_server,
+    mail,
+    receiver,
 )
 from tests.integration.webhook_receiver import Receiver
 from tests.unit.subscription_samples import WORDS, page
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterator
-    from pathlib import Path
+    from collections.abc import Collection
     from uuid import UUID
 
-    from tests.integration.conftest import DatabaseUrl
+
+__all__ = ["deliveries", "mail", "receiver"]
 
 pytestmark = pytest.mark.integration
 
 JUNE = date(2026, 6, 1)
 MONDAY = datetime(2026, 6, 15, 7, tzinfo=UTC)
-
-
-@pytest.fixture
-async def mail() -> AsyncIterator[MailServer]:
-    async with running_mail_server() as server:
-        yield server
-
-
-@pytest.fixture
-async def deliveries(database_url: DatabaseUrl, mail: MailServer) -> AsyncIterator[Deliveries]:
-    async with running_deliveries(await database_url("portal"), mail.url) as stage:
-        yield stage
-
-
-@pytest.fixture
-def receiver(tmp_path: Path) -> Iterator[Receiver]:
-    made = Receiver(tmp_path)
-    made.start()
-    yield made
-    made.stop()
 
 
 async def test_a_page_is_delivered_once_however_often_it_arrives(deliveries: Deliveries, receiver: Receiver) -> None:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from services.portal.subscriptions_sealing import Seals
-from tests.integration.delivery_stage import MailServer, running_mail_server
+from tests.integration.delivery_stage import MailServer, mail
 from tests.integration.portal_stage import Stage, form_token, running_portal
 from tests.unit.portal_examples import OTHER, TEAM
 from tests.unit.subscription_samples import page
@@ -24,16 +24,12 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import DatabaseUrl
 
+__all__ = ["mail"]
+
 pytestmark = pytest.mark.integration
 
 KEY = "k" * 32
 ADDRESS = "ward.9@example.nhs.uk"
-
-
-@pytest.fixture
-async def mail() -> AsyncIterator[MailServer]:
-    async with running_mail_server() as server:
-        yield server
 
 
 @pytest.fixture

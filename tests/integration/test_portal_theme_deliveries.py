@@ -19,19 +19,19 @@ from tests.integration.delivery_stage import (
     TEAM,
     Deliveries,
     MailServer,
+    deliveries,
     directory,
-    running_deliveries,
-    running_mail_server,
+    mail,
+    receiver,
 )
 from tests.integration.webhook_receiver import Receiver
 from tests.unit.digest_samples import MAY, PARKING, WAITING, theme_digest
 from tests.unit.subscription_samples import page
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
+    pass
 
-    from tests.integration.conftest import DatabaseUrl
+__all__ = ["deliveries", "mail", "receiver"]
 
 pytestmark = pytest.mark.integration
 
@@ -49,26 +49,6 @@ CLAIM_OF_THE_VERSION_BEFORE = """
     )
     UPDATE subscription s SET busy_until = now() FROM chosen WHERE s.id = chosen.id RETURNING s.team_id
 """
-
-
-@pytest.fixture
-async def mail() -> AsyncIterator[MailServer]:
-    async with running_mail_server() as server:
-        yield server
-
-
-@pytest.fixture
-async def deliveries(database_url: DatabaseUrl, mail: MailServer) -> AsyncIterator[Deliveries]:
-    async with running_deliveries(await database_url("portal"), mail.url) as stage:
-        yield stage
-
-
-@pytest.fixture
-def receiver(tmp_path: Path) -> Iterator[Receiver]:
-    made = Receiver(tmp_path)
-    made.start()
-    yield made
-    made.stop()
 
 
 async def test_each_revision_of_a_digest_is_delivered_once_and_of_no_other_theme(

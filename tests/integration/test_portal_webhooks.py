@@ -22,6 +22,7 @@ from services.portal import webhook
 from services.portal.channels import TAKEN, Outcome, Verdict
 from services.portal.webhook import Webhooks, webhook_client
 from services.portal.webhook_targets import Targets
+from tests.integration.delivery_stage import receiver
 from tests.integration.portal_stage import Stage, form_token, running_portal
 from tests.integration.webhook_receiver import Receiver
 from tests.unit.portal_examples import TEAM
@@ -29,9 +30,11 @@ from tests.unit.subscription_samples import page
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from tests.integration.conftest import DatabaseUrl
+
+__all__ = ["receiver"]
 
 pytestmark = pytest.mark.integration
 
@@ -53,14 +56,6 @@ async def portal(database_url: DatabaseUrl, tmp_path: Path) -> AsyncIterator[Sta
     }
     async with running_portal(await database_url("portal"), tmp_path, **given) as stage:
         yield stage
-
-
-@pytest.fixture
-def receiver(tmp_path: Path) -> Iterator[Receiver]:
-    made = Receiver(tmp_path)
-    made.start()
-    yield made
-    made.stop()
 
 
 async def subscribed(portal: Stage, url: str) -> str:
