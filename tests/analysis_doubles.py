@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +56,10 @@ class FakeEncoder:
         """Texts in each pass."""
         self._crash = crash
 
-    def begin(self, texts: Sequence[str], question_types: Sequence[str]) -> Callable[[], list[FakeEncoded]]:
-        return partial(self.run, texts, question_types)
+    def begin(
+        self, texts: Sequence[str], question_types: Sequence[str]
+    ) -> Iterator[tuple[Sequence[int], list[FakeEncoded]]]:
+        yield range(len(texts)), self.run(texts, question_types)
 
     def run(self, texts: Sequence[str], question_types: Sequence[str]) -> list[FakeEncoded]:
         assert len(texts) == len(question_types)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +99,8 @@ class ModelInfo:
 
 def word_case(word: str) -> int:
     """The case class of one word: other (no cased letter), lower, Capital or UPPER (two or more letters)."""
+    if word.isascii() and word.islower():  # most words
+        return CASE_LOWER
     if not any(character.isalpha() for character in word) or word.lower() == word.upper():
         return CASE_OTHER
     if word.isupper() and len(word) > 1:
@@ -330,29 +332,26 @@ class Encoder:
         """A severity at or above this is a top score for the urgent route."""
         return self.info.severity_threshold
 
-    def begin(self, texts: Sequence[str], question_types: Sequence[str]) -> Callable[[], list[Encoded]]:
+    def begin(self, texts: Sequence[str], question_types: Sequence[str]) -> Iterator[tuple[list[int], list[Encoded]]]:
         """Starts length-bucketed passes and returns at once; longer texts than the window are cut to it.
 
         Returns:
-            What waits for the results and gives them in input order; it raises what a pass raised.
+            What waits for each pass and gives the indices of its texts and what the network says of them; it raises
+            what the pass raised.
         """
         tokenised = self.tokeniser(texts, question_types)
-        batches = list(token_batches([len(item.ids) for item in tokenised], self._budget))
+        batches = token_batches([len(item.ids) for item in tokenised], self._budget)
         passes = [self._pool.submit(self._pass, [tokenised[index] for index in batch]) for batch in batches]
-
-        def results() -> list[Encoded]:
-            found = {
-                index: encoded
-                for batch, done in zip(batches, passes, strict=True)
-                for index, encoded in zip(batch, done.result(), strict=True)
-            }
-            return [found[index] for index in range(len(tokenised))]
-
-        return results
+        return ((batch, done.result()) for batch, done in zip(batches, passes, strict=True))
 
     def run(self, texts: Sequence[str], question_types: Sequence[str]) -> list[Encoded]:
-        """Reads texts: `begin`, waited for."""
-        return self.begin(texts, question_types)()
+        """Reads texts: `begin`, waited for, in input order."""
+        found = {
+            index: one
+            for batch, encoded in self.begin(texts, question_types)
+            for index, one in zip(batch, encoded, strict=True)
+        }
+        return [found[index] for index in range(len(texts))]
 
     def _pass(self, items: Sequence[TokenisedText]) -> list[Encoded]:
         """One network call over texts of about one length."""

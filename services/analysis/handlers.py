@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from datetime import UTC, datetime
 
 from services.analysis.events import analysed, submission, urgent
-from services.analysis.reader import Reader, Reading, UnreadableText
+from services.analysis.reader import Reader, Reading, Result, UnreadableText
 from services.analysis.roles import RoleOf, nobody
 from shared import telemetry
 from shared.consumer import Delivery
@@ -21,6 +21,8 @@ from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_URGENT
 
 SERVICE = "analysis"
 
+_Read = tuple[Delivery[FeedbackSubmitted], Reading | UnreadableText]
+
 
 def utc_now() -> datetime:
     """The clock, unless a test brings its own."""
@@ -28,7 +30,7 @@ def utc_now() -> datetime:
 
 
 class SubmittedHandler:
-    """Reads a batch in the worker thread and publishes it chunk by chunk, while the next chunk is being read.
+    """Reads a batch in the worker thread and publishes what is read, while the rest is being read.
 
     Idempotent: the same events give the same readings and the same event ids. One batch is in hand at a time, so what
     waits is bounded by the batch size; everything else waits in Kafka.
@@ -59,36 +61,37 @@ class SubmittedHandler:
         """Read and publish.
 
         Raises:
-            InvalidRecord: a text of the batch cannot be read; chunks before its own were published and will be again.
+            InvalidRecord: a text of the batch cannot be read; others were published and will be again.
                 The consumer finds the culprit.
             TransientFault: Kafka did not take it.
         """
-        chunks = self._chunks([delivery.event for delivery in deliveries])
+        groups = self._groups([delivery.event for delivery in deliveries])
         loop = asyncio.get_running_loop()
-        at = 0
-        coming = loop.run_in_executor(self._worker, next, chunks, None)
+        coming = loop.run_in_executor(self._worker, next, groups, None)
         while (results := await coming) is not None:
-            coming = loop.run_in_executor(self._worker, next, chunks, None)
-            await self._publish(deliveries[at : at + len(results)], results)
-            at += len(results)
+            coming = loop.run_in_executor(self._worker, next, groups, None)
+            await self._publish([(deliveries[place], result) for place, result in results])
 
-    async def _publish(
-        self, deliveries: Sequence[Delivery[FeedbackSubmitted]], results: Sequence[Reading | UnreadableText]
-    ) -> None:
-        readings = [result for result in results if isinstance(result, Reading)]
+    async def _publish(self, results: Sequence[_Read]) -> None:
+        readings = [(delivery, result) for delivery, result in results if isinstance(result, Reading)]
         if len(readings) < len(results):
             raise InvalidRecord("unreadable_text")
         records: list[Record] = []
-        for delivery, reading in zip(deliveries, readings, strict=True):
+        for delivery, reading in readings:
             records.extend(self._records(delivery, reading))
         await self._publisher.send(records)
-        _count(readings)
+        _count([reading for _, reading in readings])
         now = self._now()
-        for delivery in deliveries:
+        for delivery, _ in readings:
             telemetry.record(Metric.ANALYSED_DELAY, max(0.0, (now - delivery.event.received_at).total_seconds()))
 
-    def _chunks(self, events: Sequence[FeedbackSubmitted]) -> Iterator[list[Reading | UnreadableText]]:
-        yield from self._reader.chunks([submission(event) for event in events])
+    def _groups(self, events: Sequence[FeedbackSubmitted]) -> Iterator[list[Result]]:
+        """Results as they come; in the order of the events where two are of one feedback, as the later must stay."""
+        batch = [submission(event) for event in events]
+        if len({one.id for one in batch}) < len(batch):
+            yield list(enumerate(self._reader.read(batch)))
+        else:
+            yield from self._reader.groups(batch)
 
     def _records(self, delivery: Delivery[FeedbackSubmitted], reading: Reading) -> list[Record]:
         """The urgent one first: should the second be refused, a person has been told."""

@@ -14,7 +14,7 @@ import hashlib
 import importlib
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -116,10 +116,13 @@ class OperatorEncoder:
         """Ours: long texts are cut for our model first."""
         return self._ours.tokeniser
 
-    def begin(self, texts: Sequence[str], question_types: Sequence[str]) -> Callable[[], list[Encoded]]:
+    def begin(self, texts: Sequence[str], question_types: Sequence[str]) -> Iterator[tuple[list[int], list[Encoded]]]:
         """Starts ours; what it returns asks theirs, too. The operator's model is not told the question type."""
         ours = self._ours.begin(texts, question_types)
-        return lambda: [self._joined(encoded, text) for encoded, text in zip(ours(), texts, strict=True)]
+        return (
+            (rows, [self._joined(one, texts[row]) for row, one in zip(rows, encoded, strict=True)])
+            for rows, encoded in ours
+        )
 
     def _joined(self, encoded: Encoded, text: str) -> Encoded:
         """Of several stretches: mean sentiment by length, highest probability of each theme, as of segments."""

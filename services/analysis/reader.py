@@ -6,9 +6,8 @@ Deterministic: the same submission gets the same reading. Holds no state between
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -25,10 +24,10 @@ from services.analysis.words import words_of
 
 log = logging.getLogger(__name__)
 
-CHUNK = 256
-SMALL_CHUNK = 64
-"""Texts that the network gets together: many are computed more cheaply, but it waits for the first ones and the last
-ones of a batch to be prepared and finished."""
+CHUNK = 1024
+"""Texts that the network gets together: of many, more have one length and are computed more cheaply."""
+GROUP = 64
+"""Results that are given together."""
 
 DECIMALS = 4
 """Of every published probability."""
@@ -74,8 +73,10 @@ class TextEncoder(Protocol):
     def known_names(self) -> frozenset[str]: ...  # noqa: D102
     @property
     def tokeniser(self) -> WindowTokeniser: ...  # noqa: D102
-    def begin(self, texts: Sequence[str], question_types: Sequence[str]) -> Callable[[], Sequence[EncodedText]]:
-        """Starts; what it returns waits and gives one result per text, in order."""
+    def begin(
+        self, texts: Sequence[str], question_types: Sequence[str]
+    ) -> Iterator[tuple[Sequence[int], Sequence[EncodedText]]]:
+        """Starts; what it returns waits and gives, pass by pass, which texts these are and what it says of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +142,19 @@ class UnreadableText:
     """Class of the exception."""
 
 
+_Asked = tuple[str, str]
+"""A stretch of text and its question type: what the encoder's answer depends on."""
+
+_Placed = tuple[int, Submission]
+"""A submission and its place in the batch."""
+
+Result = tuple[int, Reading | UnreadableText]
+"""The place of a submission in the batch, and what was read of it."""
+
+
 @dataclass(slots=True)
 class _Prepared:
+    place: int
     submission: Submission
     spoken: Spoken
     plain: Normalised
@@ -150,22 +162,10 @@ class _Prepared:
     pieces: list[tuple[int, int]]
     sentences: list[tuple[int, int]]
     """Of what was spoken; empty where nothing was."""
-
-    def texts(self) -> list[str]:
-        return [self.plain.text[start:end] for start, end in [*self.pieces, *self.sentences]]
-
-
-def chunk_bounds(count: int) -> Iterator[tuple[int, int]]:
-    """Where chunks of a batch begin and end: small at first and at last, at most `CHUNK` between."""
-    at, size = 0, SMALL_CHUNK
-    while at < count:
-        rest = count - at
-        size = rest if rest < 2 * SMALL_CHUNK else min(size, max(SMALL_CHUNK, rest // 2))
-        yield at, at + size
-        at, size = at + size, min(2 * size, CHUNK)
-
-
-_End = Callable[[], list[Reading | UnreadableText]]
+    asked: list[_Asked]
+    """The pieces, then the sentences."""
+    missing: int
+    """Answers that are still to come."""
 
 
 class Reader:
@@ -200,75 +200,95 @@ class Reader:
 
     def read(self, batch: Sequence[Submission]) -> list[Reading | UnreadableText]:
         """Read in order, one result each. A submission that makes the model raise fails alone."""
-        return [result for chunk in self.chunks(batch) for result in chunk]
+        found = dict(result for group in self.groups(batch) for result in group)
+        return [found[place] for place in range(len(batch))]
 
-    def chunks(self, batch: Sequence[Submission]) -> Iterator[list[Reading | UnreadableText]]:
-        """The results of `read`, chunk by chunk: the network is at the next chunk while the rules are at this one.
+    def groups(self, batch: Sequence[Submission]) -> Iterator[list[Result]]:
+        """The results of `read`, `GROUP` by `GROUP`, in the order in which the network is done with the texts.
 
-        Not more than two chunks are in hand.
+        The network is at other texts while the rules are at these. Not more than two chunks are in hand.
         """
-        end: _End | None = None
-        for first, last in chunk_bounds(len(batch)):
-            begun = self._begin(batch[first:last])
-            if end is not None:
-                yield end()
-            end = begun
-        if end is not None:
-            yield end()
+        group: list[Result] = []
+        for result in self._results(list(enumerate(batch))):
+            group.append(result)
+            if len(group) == GROUP:
+                yield group
+                group = []
+        if group:
+            yield group
 
-    def _begin(self, batch: Sequence[Submission]) -> _End:
-        """Start the network on a batch; what it returns gives the readings."""
+    def _results(self, batch: Sequence[_Placed]) -> Iterator[Result]:
+        waiting: Iterator[Result] = iter(())
+        for at in range(0, len(batch), CHUNK):
+            begun = self._begin(batch[at : at + CHUNK])
+            yield from waiting
+            waiting = begun
+        yield from waiting
+
+    def _begin(self, batch: Sequence[_Placed]) -> Iterator[Result]:
+        """Start the network on texts; what it returns gives their readings."""
         try:
-            prepared = [self._prepare(submission) for submission in batch]
-            scores = self._encode(prepared)
+            prepared = [self._prepare(*placed) for placed in batch]
+            answered = self._encode(prepared)
         except Exception as error:  # noqa: BLE001 - whatever a text does to the model, its neighbours must be read
-            return partial(self._apart, batch, error)
+            return self._apart(batch, error)
+        return self._end(dict(batch), answered)
 
-        def end() -> list[Reading | UnreadableText]:
-            try:
-                return list(self._readings(prepared, scores()))
-            except Exception as error:  # noqa: BLE001 - see above
-                return self._apart(batch, error)
+    def _end(
+        self, unread: dict[int, Submission], answered: Iterator[tuple[_Prepared, list[_Scores]]]
+    ) -> Iterator[Result]:
+        try:
+            for item, scores in answered:
+                reading = self._reading(item, scores[: len(item.pieces)], scores[len(item.pieces) :])
+                del unread[item.place]
+                yield item.place, reading
+        except Exception as error:  # noqa: BLE001 - see above
+            yield from self._apart(list(unread.items()), error)
 
-        return end
-
-    def _apart(self, batch: Sequence[Submission], error: Exception) -> list[Reading | UnreadableText]:
+    def _apart(self, batch: Sequence[_Placed], error: Exception) -> Iterator[Result]:
         """Halves of a batch that raised, and halves of them, until the culprit stands alone."""
-        if len(batch) == 1:
-            log.warning("a text cannot be read: %s", type(error).__name__)
-            return [UnreadableText(batch[0].id, type(error).__name__)]
+        if len(batch) < 2:  # none, where what comes after the last text fails
+            for place, culprit in batch:
+                log.warning("a text cannot be read: %s", type(error).__name__)
+                yield place, UnreadableText(culprit.id, type(error).__name__)
+            return
         middle = len(batch) // 2
-        return self._begin(batch[:middle])() + self._begin(batch[middle:])()
+        yield from self._begin(batch[:middle])
+        yield from self._begin(batch[middle:])
 
-    def _readings(self, prepared: Sequence[_Prepared], scores: Sequence[_Scores]) -> Iterator[Reading]:
-        at = 0
-        for item in prepared:
-            apart = at + len(item.pieces)
-            end = apart + len(item.sentences)
-            yield self._reading(item, scores[at:apart], scores[apart:end])
-            at = end
-
-    def _prepare(self, submission: Submission) -> _Prepared:
+    def _prepare(self, place: int, submission: Submission) -> _Prepared:
         spoken = Spoken.of(submission.text, submission.cues)
         plain = normalise(spoken.text)
         tokeniser = self._encoder.tokeniser
         pieces = cut(plain.text, tokeniser.room(), tokeniser.token_offsets)
         said = sentences(plain.text, pieces, [plain.offset(start) for start in spoken.starts]) if spoken.cues else []
-        return _Prepared(submission, spoken, plain, words_of(plain.text), pieces, said)
+        asked = [(plain.text[start:end], submission.question_type) for start, end in [*pieces, *said]]
+        return _Prepared(place, submission, spoken, plain, words_of(plain.text), pieces, said, asked, len(asked))
 
-    def _encode(self, prepared: Sequence[_Prepared]) -> Callable[[], list[_Scores]]:
-        """Start one pass; what occurs twice in a batch, as "Nothing." does, is read once."""
-        asked = [(text, item.submission.question_type) for item in prepared for text in item.texts()]
-        if not asked:
-            return list
-        distinct = {pair: index for index, pair in enumerate(dict.fromkeys(asked))}
-        results = self._encoder.begin([text for text, _ in distinct], [kind for _, kind in distinct])
+    def _encode(self, prepared: Sequence[_Prepared]) -> Iterator[_Answered]:
+        """Start; what it returns gives each submission as soon as it has all its answers.
 
-        def scores() -> list[_Scores]:
-            found = self._scores(results())
-            return [found[distinct[pair]] for pair in asked]
+        What is asked twice, as "Nothing." is, is read once.
+        """
+        askers: dict[_Asked, list[_Prepared]] = {}
+        for item in prepared:
+            for one in item.asked:
+                askers.setdefault(one, []).append(item)
+        asked = list(askers)
+        passes = self._encoder.begin([text for text, _ in asked], [kind for _, kind in asked]) if asked else iter(())
 
-        return scores
+        def answered() -> Iterator[_Answered]:
+            yield from ((item, []) for item in prepared if not item.asked)
+            found: dict[_Asked, _Scores] = {}
+            for rows, results in passes:
+                for row, scores in zip(rows, self._scores(results), strict=True):
+                    found[asked[row]] = scores
+                    for item in askers[asked[row]]:
+                        item.missing -= 1
+                        if not item.missing:
+                            yield item, [found[one] for one in item.asked]
+
+        return answered()
 
     def _reading(self, item: _Prepared, scores: Sequence[_Scores], apart: Sequence[_Scores]) -> Reading:
         submission, text, words = item.submission, item.plain.text, item.words
@@ -349,6 +369,9 @@ class _Scores:
     impression: Impression
     severity: float
     names: list[NameToken]
+
+
+_Answered = tuple[_Prepared, list[_Scores]]
 
 
 def _segments(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from services.analysis.handlers import SubmittedHandler
-from services.analysis.reader import SMALL_CHUNK, Reader
+from services.analysis.reader import GROUP, Reader
 from shared.cloudevents import decode, header
 from shared.consumer import BatchConsumer, Delivery
 from shared.errors import InvalidRecord, TransientFault
@@ -193,27 +194,47 @@ async def test_one_send_for_a_batch(worker: ThreadPoolExecutor) -> None:
     assert sends == [7]
 
 
-async def test_a_chunk_is_published_while_the_next_is_read(
+async def test_what_is_read_is_published_while_the_rest_is_read(
     publisher: RememberingPublisher, worker: ThreadPoolExecutor
 ) -> None:
     let_go = threading.Event()
 
-    class SlowAtTheLargest(FakeEncoder):
-        def run(self, texts: Sequence[str], question_types: Sequence[str]) -> list[FakeEncoded]:
-            assert len(texts) == SMALL_CHUNK or let_go.wait(10)
-            return super().run(texts, question_types)
+    class SlowAfterAGroup(FakeEncoder):
+        def begin(
+            self, texts: Sequence[str], question_types: Sequence[str]
+        ) -> Iterator[tuple[Sequence[int], list[FakeEncoded]]]:
+            for rows in (range(GROUP), range(GROUP, len(texts))):
+                yield rows, self.run([texts[row] for row in rows], [question_types[row] for row in rows])
+                assert let_go.wait(10)
 
-    events = [submitted(n, f"comment {n}") for n in range(5 * SMALL_CHUNK)]
+    events = [submitted(n, f"comment {n}") for n in range(5 * GROUP)]
     reading = asyncio.create_task(
-        handler(publisher, worker, SlowAtTheLargest()).on_feedback_submitted(deliveries(*events))
+        handler(publisher, worker, SlowAfterAGroup()).on_feedback_submitted(deliveries(*events))
     )
     try:
-        await until(lambda: len(publisher.sent) == SMALL_CHUNK)
+        await until(lambda: len(publisher.sent) == GROUP)
         assert not reading.done()
     finally:
         let_go.set()
     await reading
     assert [record.key for record in publisher.sent] == [event.key().encode() for event in events]
+
+
+async def test_versions_of_one_feedback_are_published_in_their_order(
+    publisher: RememberingPublisher, worker: ThreadPoolExecutor
+) -> None:
+    class LongestFirst(FakeEncoder):
+        def begin(
+            self, texts: Sequence[str], question_types: Sequence[str]
+        ) -> Iterator[tuple[Sequence[int], list[FakeEncoded]]]:
+            for row in sorted(range(len(texts)), key=lambda row: -len(texts[row])):
+                yield [row], self.run([texts[row]], [question_types[row]])
+
+    events = [submitted(1, "kind"), submitted(2, "kind staff"), submitted(1, "kind staff, long wait", version=2)]
+    await handler(publisher, worker, LongestFirst()).on_feedback_submitted(deliveries(*events))
+    assert [json.loads(record.value or b"")["segments"][0]["text"] for record in publisher.sent] == [
+        event.text for event in events
+    ]
 
 
 async def test_the_event_loop_stays_free_while_the_model_reads(

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analysis.reader import CHUNK, SMALL_CHUNK, Reader, Reading, Submission, UnreadableText, chunk_bounds
+from services.analysis.reader import (
+    CHUNK,
+    GROUP,
+    Reader,
+    Reading,
+    Submission,
+    UnreadableText,
+)
 from tests.analysis_doubles import FakeEncoded, FakeEncoder, read
 
 BAD_INPUT = [
@@ -55,34 +62,51 @@ def test_only_the_text_that_crashes_the_model_is_unreadable(crashing: list[int])
 
 def test_a_long_batch_goes_to_the_network_in_chunks_and_comes_in_order() -> None:
     encoder = FakeEncoder(crash="boom")
-    number, culprit = CHUNK * 4, CHUNK + 1
+    number, culprit = 2 * CHUNK + 3, CHUNK + 1
     batch = [Submission(str(n), "boom" if n == culprit else f"comment {n}") for n in range(number)]
-    chunks = list(Reader(encoder).chunks(batch))
-    assert [len(chunk) for chunk in chunks] == [64, 128, 256, 256, 160, 80, 80]
-    results = [result for chunk in chunks for result in chunk]
+    results = Reader(encoder).read(batch)
+    assert encoder.passes[:2] == [CHUNK, CHUNK]
+    assert encoder.passes[-1] == 3
     assert [result.id for result in results] == [str(n) for n in range(number)]
     assert [n for n, result in enumerate(results) if isinstance(result, UnreadableText)] == [culprit]
 
 
-def test_the_network_is_at_the_next_chunk_while_the_rules_are_at_one() -> None:
+class InPasses(FakeEncoder):
+    """As the real one: several passes in an order of its own."""
+
+    def begin(
+        self, texts: Sequence[str], question_types: Sequence[str]
+    ) -> Iterator[tuple[Sequence[int], list[FakeEncoded]]]:
+        order = sorted(range(len(texts)), key=lambda row: (len(texts[row]), -row))
+        for rows in (order[at : at + 3] for at in range(0, len(order), 3)):
+            yield rows, self.run([texts[row] for row in rows], [question_types[row] for row in rows])
+
+
+COMMENTS = st.lists(st.sampled_from(["", "kind", "boom", "We waited. The food was cold. " * 4, "a long wait", "food"]))
+
+
+@given(COMMENTS)
+def test_results_have_the_place_of_their_submission_in_whatever_order_they_come(texts: list[str]) -> None:
+    batch = [Submission(str(n), text) for n, text in enumerate(texts)]
+    results = [result for group in Reader(InPasses(room=16, crash="boom")).groups(batch) for result in group]
+    assert sorted(place for place, _ in results) == list(range(len(batch)))
+    alone = Reader(FakeEncoder(room=16, crash="boom"))
+    assert all([result] == alone.read([batch[place]]) for place, result in results)
+
+
+def test_the_network_has_the_next_chunk_while_the_rules_are_at_one() -> None:
     begun: list[int] = []
 
     class Noting(FakeEncoder):
-        def begin(self, texts: Sequence[str], question_types: Sequence[str]) -> Callable[[], list[FakeEncoded]]:
+        def begin(
+            self, texts: Sequence[str], question_types: Sequence[str]
+        ) -> Iterator[tuple[Sequence[int], list[FakeEncoded]]]:
             begun.append(len(texts))
             return super().begin(texts, question_types)
 
-    chunks = Reader(Noting()).chunks([Submission(str(n), f"comment {n}") for n in range(CHUNK * 3)])
-    next(chunks)
-    assert begun == [SMALL_CHUNK, 2 * SMALL_CHUNK]
-
-
-@given(st.integers(0, 5_000))
-def test_chunks_follow_on_one_another_to_the_end(count: int) -> None:
-    bounds = list(chunk_bounds(count))
-    assert [first for first, _ in bounds] == [0, *(last for _, last in bounds)][: len(bounds)]
-    assert (bounds[-1][1] if bounds else 0) == count
-    assert all(0 < last - first <= CHUNK for first, last in bounds)
+    groups = Reader(Noting()).groups([Submission(str(n), f"comment {n}") for n in range(2 * CHUNK + 3)])
+    assert len(next(groups)) == GROUP
+    assert begun == [CHUNK, CHUNK]
 
 
 def test_a_value_that_is_no_number_makes_a_text_unreadable() -> None:

@@ -1,7 +1,8 @@
 """`python -m services.analysis.training`: trains, measures, writes the artefact and its card.
 
-Five models, each blind to one fold of the feedback, give the held-out figures; then they teach the artefact's model,
-which is trained on everything. What is trained stays in the work folder, so a run that was stopped goes on.
+For each fold of the feedback two teachers and their students are trained, all blind to it: these give the held-out
+figures. Then the teachers of all folds teach the artefact's model, which is trained on everything. What is trained
+stays in the work folder, so a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from services.analysis.training.distillation import Material, Plan, kept, raised
 from services.analysis.training.fitting import Example
 from services.analysis.training.names import load_pool
 from services.analysis.training.network import base_model_folder
+from services.analysis.training.teachers import Teachers, mean
 
 PREFIXES = {"what_good": "good", "could_improve": "improve", "nonspecific": "feedback"}
 """One word that stands before the text: what was asked decides what "Nothing." means."""
 MAX_TOKENS = 256
 """Window of the artefact; training cuts at `Recipe.longest`, since few comments are longer."""
-VERSION = "heed-minilm-1.1"
+VERSION = "heed-minilm-1.2"
 
 
 def note(text: str) -> None:
@@ -45,7 +47,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder that keeps the models of the folds")
     parser.add_argument("--folds", type=int, nargs="*", default=list(range(dataset.FOLDS)), help="folds to hold out")
     parser.add_argument("--folds-only", action="store_true", help="stop after the models of the folds")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0, 1], help="models of each fold; the first is the artefact's, too"
+    )
     parser.add_argument("--threads", type=int, default=1, help="another number of threads gives slightly other weights")
     return parser.parse_args()
 
@@ -71,31 +75,40 @@ def run(options: argparse.Namespace) -> None:
     torch.use_deterministic_algorithms(True)
     material, cases, counts = load_material(options.data)
     plan = Plan()
-    held = [evaluation.Held(fold, options.seed) for fold in options.folds]
-    models = [evaluation.fold_model(material, plan, one, options.work, note) for one in held]
+    teachers = Teachers(material, PREFIXES, plan, options.work, note)
+    models = {
+        seed: [evaluation.fold_model(material, plan, evaluation.Held(fold, seed), teachers) for fold in options.folds]
+        for seed in options.seeds
+    }
     if options.folds_only:
         return
-    gazetteer = material.pool.gazetteer(example.comment.text for example in [*material.feedback, *material.extra])
     comments = [example.comment for example in material.feedback]
-    parts = [
-        evaluation.predict_fold(raised(model, comments, plan.prior_weight), material, one.fold)
-        for model, one in zip(models, held, strict=True)
-    ]
-    pooled, names = evaluation.pool_parts(parts), frozenset(gazetteer)
-    decisions = evaluation.decide(pooled, names)
-    figures = evaluation.figures(pooled, decisions, names)
-    figures["by_fold"] = evaluation.by_fold(parts, decisions.theme_thresholds)
-    note(json.dumps({key: figures[key] for key in ("decisions", "themes", "names")}, default=str))
+    extra = [example.comment.text for example in material.extra]
+    gazetteer = material.pool.gazetteer([*(comment.text for comment in comments), *extra])
+    parts = {
+        seed: [
+            evaluation.predict_fold(raised(model, comments, plan.prior_weight), material, fold)
+            for model, fold in zip(models[seed], options.folds, strict=True)
+        ]
+        for seed in options.seeds
+    }
+    pooled = {seed: evaluation.pool_parts(parts[seed]) for seed in options.seeds}
+    first, names = options.seeds[0], frozenset(gazetteer)
+    decisions = evaluation.decide(pooled[first], names)
+    figures = evaluation.figures(pooled[first], decisions, names)
+    figures["by_fold"] = [evaluation.chief(part, decisions.theme_thresholds) for part in parts[first]]
+    figures["by_seed"] = [evaluation.chief(pooled[seed], decisions.theme_thresholds) for seed in options.seeds]
+    note(json.dumps({key: figures[key] for key in ("decisions", "themes", "names", "by_seed")}, default=str))
     model = kept(
-        options.work / f"artefact-{options.seed}.pt",
+        options.work / f"artefact-{first}.pt",
         material,
         plan,
-        lambda: train(material, plan, options.seed, note, models),
+        lambda: train(material, plan, first, note, mean([teachers.blind_to(fold) for fold in options.folds])),
     )
     artefact = export.Artefact(VERSION, decisions, MAX_TOKENS, PREFIXES, gazetteer)
     export.export(raised(model, comments, plan.prior_weight), artefact, options.output)
     shown = evaluation.name_figures(Encoder(options.output), cases, material.pool)
-    card.write(card.Card(VERSION, plan, counts, options.folds, figures, shown, options.seed), options.output)
+    card.write(card.Card(VERSION, plan, counts, options.folds, options.seeds, figures, shown), options.output)
 
 
 def main() -> None:

@@ -1,8 +1,7 @@
-"""The model (a network and a word model), trained on the labels alone or also on what teachers say.
+"""The model (a network and a word model), trained on the labels and on what teachers say.
 
-Teachers are models of the same plan, trained on the labels. Their mean opinion is mixed with the labels of the
-feedback, and stands alone for the themes and the sentiment of the criticality comments, which nobody labelled with
-these.
+Their opinion is mixed with the labels of the feedback, and stands alone for the themes and the sentiment of the
+criticality comments, which nobody labelled with these.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from services.analysis.encoder import TextTokeniser, WordModel
 from services.analysis.training.dataset import THEME_NAMES, Comment
 from services.analysis.training.fitting import Array, Example, Predictions, Recipe, Soft, Trainer, graded, predict
 from services.analysis.training.injection import Injector
+from services.analysis.training.large import LargeRecipe
 from services.analysis.training.names import NamePool
 from services.analysis.training.network import SENTIMENTS, Network
 from services.analysis.training.words import fit_words
@@ -38,6 +38,10 @@ class Plan:
     prior_weight: float = 0.3
     """How far the odds of a rare class of sentiment are raised: 0 as learnt, 1 as if all classes were as frequent."""
     recipe: Recipe = field(default_factory=Recipe)
+    """Of the model that is exported."""
+    large: LargeRecipe = field(default_factory=LargeRecipe)
+    small: Recipe = field(default_factory=lambda: Recipe(seed=1, criticality_share=0))
+    """Of the teachers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +72,14 @@ class Model:
         )
 
 
-def train(material: Material, plan: Plan, seed: int, note: Note, teachers: Sequence[Model] = ()) -> Model:
-    """One model; its network learns from the teachers too where there are any."""
+def train(material: Material, plan: Plan, seed: int, note: Note, opinions: Predictions) -> Model:
+    """One model; `opinions` are the teachers', on the feedback and then on the extra comments."""
     words = fit_words(material.tokeniser, [example.comment for example in material.feedback], plan.word_share)
-    feedback, extra = material.feedback, material.extra
-    if teachers:
-        feedback, extra = soften(feedback, extra, _opinions(material, teachers), plan.soft_share)
-    recipe = replace(plan.recipe, seed=seed)
+    feedback, extra = soften(material.feedback, material.extra, opinions, plan.soft_share)
     injector = Injector(material.pool, random.Random(f"names {seed}"))
-    return Model(Trainer(material.tokeniser, injector, recipe).fit(feedback, extra, note), words)
+    return Model(
+        Trainer(material.tokeniser, injector, replace(plan.recipe, seed=seed)).fit(feedback, extra, note), words
+    )
 
 
 def raised(model: Model, comments: Sequence[Comment], weight: float) -> Model:
@@ -108,17 +111,6 @@ def kept(path: Path, material: Material, plan: Plan, make: Callable[[], Model]) 
     torch.save(model.network.state_dict(), unfinished)
     unfinished.rename(path)
     return model
-
-
-def _opinions(material: Material, teachers: Sequence[Model]) -> Predictions:
-    """The teachers' mean, their word models included, on the feedback and then on the extra comments."""
-    comments = [example.comment for example in [*material.feedback, *material.extra]]
-    seen = [teacher.predict(material.tokeniser, comments) for teacher in teachers]
-    return Predictions(
-        np.mean([one.themes for one in seen], axis=0, dtype=np.float32),
-        np.mean([one.sentiment for one in seen], axis=0, dtype=np.float32),
-        np.mean([one.severity for one in seen], axis=0, dtype=np.float32),
-    )
 
 
 def soften(

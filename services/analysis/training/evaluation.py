@@ -7,7 +7,6 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,13 @@ from services.analysis.redaction import NameToken, Redactor
 from services.analysis.training import measures
 from services.analysis.training.baseline import Baseline
 from services.analysis.training.dataset import THEME_NAMES, Comment, NameCase
-from services.analysis.training.distillation import Material, Model, Note, Plan, kept, train
+from services.analysis.training.distillation import Material, Model, Plan, kept, train
 from services.analysis.training.export import Decisions
 from services.analysis.training.fitting import Array, Predictions, name_probabilities, predict
 from services.analysis.training.injection import Injector, Tagged
 from services.analysis.training.names import NamePool, load_pool, plain
 from services.analysis.training.network import Network
+from services.analysis.training.teachers import Teachers
 
 UNTOUCHED_ALLOWED = 0.01
 """The name threshold is the lowest of `CURVE` at which no more than this share of held-out comments is touched.
@@ -62,14 +62,21 @@ class HeldOut:
     """What it says on the same comments as they are (those without a placeholder)."""
 
 
-def fold_model(material: Material, plan: Plan, held: Held, folder: Path, note: Note) -> Model:
-    """The model that never saw a fold."""
+def fold_model(material: Material, plan: Plan, held: Held, teachers: Teachers) -> Model:
+    """The model that never saw a fold, taught by teachers that never saw it."""
+    seen = np.array([example.comment.fold != held.fold for example in [*material.feedback, *material.extra]])
     rest = replace(
         material,
         feedback=[example for example in material.feedback if example.comment.fold != held.fold],
         extra=[example for example in material.extra if example.comment.fold != held.fold],
     )
-    return kept(folder / f"fold-{held.fold}-{held.seed}.pt", rest, plan, lambda: train(rest, plan, held.seed, note))
+
+    def make() -> Model:
+        said = teachers.blind_to(held.fold)
+        opinions = Predictions(said.themes[seen], said.sentiment[seen], said.severity[seen])
+        return train(rest, plan, held.seed, teachers.note, opinions)
+
+    return kept(teachers.work / f"fold-{held.fold}-{held.seed}.pt", rest, plan, make)
 
 
 def predict_fold(model: Model, material: Material, fold: int) -> HeldOut:
@@ -180,18 +187,14 @@ def figures(held: HeldOut, decisions: Decisions, known_names: frozenset[str]) ->
     }
 
 
-def by_fold(parts: Sequence[HeldOut], thresholds: Array) -> list[dict[str, float]]:
-    """The chief figures of each fold alone, to see how far they spread."""
-    rows = []
-    for part in parts:
-        labels = measures.theme_matrix(part.feedback)
-        themes = measures.theme_f1(labels, part.predicted.themes >= thresholds)
-        rated = [row for row, comment in enumerate(part.feedback) if comment.sentiment is not None]
-        classes = np.array([part.feedback[row].sentiment for row in rated])
-        sentiment = measures.sentiment_scores(classes, part.predicted.sentiment[rated])
-        scores = {"macro": themes.macro, "micro": themes.micro, "accuracy": sentiment.accuracy, "f1": sentiment.macro}
-        rows.append({"comments": len(part.feedback), **scores})
-    return rows
+def chief(held: HeldOut, thresholds: Array) -> dict[str, float]:
+    """The figures that a model is chosen by, of one fold or of all."""
+    themes = measures.theme_f1(measures.theme_matrix(held.feedback), held.predicted.themes >= thresholds)
+    rated = [row for row, comment in enumerate(held.feedback) if comment.sentiment is not None]
+    classes = np.array([held.feedback[row].sentiment for row in rated])
+    sentiment = measures.sentiment_scores(classes, held.predicted.sentiment[rated])
+    scores = {"macro": themes.macro, "micro": themes.micro, "accuracy": sentiment.accuracy, "f1": sentiment.macro}
+    return {"comments": len(held.feedback), **scores, "three": sentiment.three}
 
 
 def _nested(held: HeldOut, labels: NDArray[np.bool_]) -> dict[str, float]:

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from services.analysis.training.dataset import AREAS, THEME_NAMES, Comment
 from services.analysis.training.injection import Tagged
 from services.analysis.training.network import SENTIMENTS, Network, parameter_groups
 
+T = TypeVar("T")
 Array = NDArray[np.float32]
 NEIGHBOURS = 0.1
 """Share of a sentiment label that its neighbours get."""
@@ -150,6 +152,23 @@ def _losses(
     }
 
 
+def warm_up(steps: int, share: float) -> Callable[[int], float]:
+    """Factor of the learning rate at a step: linear warm-up over a share of all steps, then linear decay to zero."""
+    warm = max(1, round(steps * share))
+    return lambda step: min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
+
+
+def length_sorted(shown: Sequence[T], size: int, length: Callable[[T], int], rng: random.Random) -> list[list[T]]:
+    """Batches of `size`, of about one length each, in random order."""
+    block = size * 50
+    batches = []
+    for at in range(0, len(shown), block):
+        part = sorted(shown[at : at + block], key=length)
+        batches += [part[first : first + size] for first in range(0, len(part), size)]
+    rng.shuffle(batches)
+    return batches
+
+
 class Trainer:
     """One training run; `fit` returns the trained network."""
 
@@ -168,7 +187,7 @@ class Trainer:
         optimiser = torch.optim.AdamW(groups, fused=True)
         size = len(feedback) + round(len(extra) * recipe.criticality_share)
         steps = recipe.epochs * -(-size // recipe.batch)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._rate_factor(steps))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_up(steps, recipe.warm_up))
         network.train()
         began = time.monotonic()
         for epoch in range(recipe.epochs):
@@ -190,24 +209,13 @@ class Trainer:
         network.eval()
         return network
 
-    def _rate_factor(self, steps: int) -> Callable[[int], float]:
-        """Linear warm-up, then linear decay to zero."""
-        warm = max(1, round(steps * self._recipe.warm_up))
-        return lambda step: min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
-
     def _epoch(self, feedback: Sequence[Example], extra: Sequence[Example]) -> list[list[tuple[Example, Tagged]]]:
         """The batches of one epoch: texts of about one length together, batches in random order."""
         rng, recipe = self._rng, self._recipe
         chosen = [*feedback, *rng.sample(list(extra), round(len(extra) * recipe.criticality_share))]
         rng.shuffle(chosen)
         shown = [(example, self._variant(example)) for example in chosen]
-        block = recipe.batch * 50
-        batches = []
-        for at in range(0, len(shown), block):
-            part = sorted(shown[at : at + block], key=lambda pair: len(pair[1].text))
-            batches += [part[first : first + recipe.batch] for first in range(0, len(part), recipe.batch)]
-        rng.shuffle(batches)
-        return batches
+        return length_sorted(shown, recipe.batch, lambda pair: len(pair[1].text), rng)
 
     def _variant(self, example: Example) -> Tagged:
         recipe = self._recipe

@@ -1,0 +1,89 @@
+"""Two teachers for each fold, blind to it: a large and a small network; what they say is kept in the work folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from services.analysis.training import large
+from services.analysis.training.dataset import Comment
+from services.analysis.training.distillation import Material, Note, Plan
+from services.analysis.training.fitting import Predictions, Trainer, predict
+from services.analysis.training.injection import Tagged
+from services.analysis.training.words import fit_words
+
+
+class Teachers:
+    """What the teachers say of all comments, the feedback first and then those with a criticality.
+
+    Args:
+        material: all comments.
+        prefixes: the word that stands for each question type.
+        plan: how the teachers are trained and how much the word model counts beside them.
+        work: folder for what they say; a run that was stopped goes on.
+        note: told of the progress.
+    """
+
+    def __init__(self, material: Material, prefixes: dict[str, str], plan: Plan, work: Path, note: Note) -> None:
+        self._material, self._prefixes, self._plan, self.work, self.note = material, prefixes, plan, work, note
+        self._feedback = [example.comment for example in material.feedback]
+        self._comments = [*self._feedback, *(example.comment for example in material.extra)]
+
+    def blind_to(self, fold: int) -> Predictions:
+        """The mean of both teachers of a fold, with the share of a word model that is as blind."""
+        rest = [comment for comment in self._feedback if comment.fold != fold]
+        both = [
+            self._kept(f"large-{fold}", lambda: self._large(rest)),
+            self._kept(f"small-{fold}", lambda: self._small(rest)),
+        ]
+        said = mean(both)
+        words = fit_words(self._material.tokeniser, rest, self._plan.word_share)
+        kinds = [comment.question_type for comment in self._comments]
+        themes, sentiment = words(self._material.tokeniser([comment.text for comment in self._comments], kinds))
+        return replace(said, themes=words.mixed(said.themes, themes), sentiment=words.mixed(said.sentiment, sentiment))
+
+    @cached_property
+    def _lower(self) -> large.Lower:
+        lower = large.Lower(large.weights_folder(self.work), self._prefixes, self._plan.large)
+        lower(self._feedback)
+        return lower
+
+    def _large(self, rest: Sequence[Comment]) -> Predictions:
+        network = large.fit(self._lower, rest, self._plan.large, self.note)
+        said: Predictions = large.predict(self._lower, network, self._comments)
+        return said
+
+    def _small(self, rest: Sequence[Comment]) -> Predictions:
+        """A network like the student's, trained on themes and sentiment alone, in a third of the time."""
+        chosen = set(map(id, rest))
+        examples = [
+            replace(example, taggable=False) for example in self._material.feedback if id(example.comment) in chosen
+        ]
+        network = Trainer(self._material.tokeniser, Tagged, self._plan.small).fit(examples, [], self.note)
+        said: Predictions = predict(network, self._material.tokeniser, self._comments)
+        return said
+
+    def _kept(self, name: str, make: Callable[[], Predictions]) -> Predictions:
+        path = self.work / f"{name}.npz"
+        if not path.exists():
+            self.note(name)
+            made, unfinished = make(), path.with_suffix(".part.npz")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(unfinished, themes=made.themes, sentiment=made.sentiment)
+            unfinished.rename(path)
+        with np.load(path) as arrays:
+            themes, sentiment = arrays["themes"], arrays["sentiment"]
+        return Predictions(themes, sentiment, np.zeros(len(themes), dtype=np.float32))
+
+
+def mean(said: Sequence[Predictions]) -> Predictions:
+    """The mean of what several say of the same comments."""
+    return Predictions(
+        np.mean([one.themes for one in said], axis=0, dtype=np.float32),
+        np.mean([one.sentiment for one in said], axis=0, dtype=np.float32),
+        np.mean([one.severity for one in said], axis=0, dtype=np.float32),
+    )
