@@ -28,7 +28,7 @@ def test_feedback_is_read_with_its_labels(tmp_path: Path) -> None:
     (tmp_path / "fft_train.csv").write_text(FEEDBACK + rows, encoding="utf-8")
     first, second = load_feedback(tmp_path)
     assert (first.text, first.sentiment, first.question_type) == ("Kind staff", 0, "what_good")
-    assert first.themes == {19, 20}
+    assert first.themes == frozenset({19, 20})
     assert (second.sentiment, second.themes) == (None, frozenset())
 
 
