@@ -24,6 +24,9 @@ def submission(event: FeedbackSubmitted) -> Submission:
 
 def analysed(event: FeedbackSubmitted, reading: Reading, now: datetime) -> FeedbackAnalysed:
     """The redacted reading; none of the raw text goes along."""
+    sentiment = None if reading.impression is None else _sentiment(reading.impression)
+    themes = () if reading.impression is None else _themes(reading.impression)
+    # Of a text in one segment the whole's are the segment's: made once.
     return FeedbackAnalysed(
         feedback_id=event.feedback_id,
         version=event.version,
@@ -41,15 +44,15 @@ def analysed(event: FeedbackSubmitted, reading: Reading, now: datetime) -> Feedb
         segments=tuple(
             AnalysedSegment(
                 text=segment.text,
-                sentiment=_sentiment(segment.impression),
-                themes=_themes(segment.impression),
+                sentiment=sentiment if segment.impression is reading.impression else _sentiment(segment.impression),
+                themes=themes if segment.impression is reading.impression else _themes(segment.impression),
                 start_seconds=segment.start_seconds,
                 end_seconds=segment.end_seconds,
             )
             for segment in reading.segments
         ),
-        sentiment=None if reading.impression is None else _sentiment(reading.impression),
-        themes=() if reading.impression is None else _themes(reading.impression),
+        sentiment=sentiment,
+        themes=themes,
         severity=reading.severity,
         urgent=bool(reading.urgent),
         quote_ok=reading.quote_ok,

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from services.analysis.reader import Reader, Reading, Submission, UnreadableText
+from services.analysis.reader import CHUNK, Reader, Reading, Submission, UnreadableText
 from shared.events import MAX_TEXT, QuestionType
 from shared.questions import question_type
-
-BATCH = 256
-"""Lines read together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ class _Refused(Exception):  # noqa: N818 - a signal, not an error
 
 
 def analyse_lines(lines: Iterable[str | bytes], reader: Reader) -> Iterator[dict[str, Any] | RefusedLine]:
-    """One result for each line that is not blank, in order; memory is bounded by a batch of lines.
+    """One result for each line that is not blank, in order; memory is bounded by `CHUNK` lines.
 
     Args:
         lines: JSON objects `{id, text, question?, question_type?, consent?, language?}`, bytes in UTF-8.
@@ -50,7 +47,7 @@ def analyse_lines(lines: Iterable[str | bytes], reader: Reader) -> Iterator[dict
         words. A refused line instead where it is not such an object or its text cannot be read.
     """
     numbered = enumerate(lines, start=1)
-    while batch := list(islice(numbered, BATCH)):
+    while batch := list(islice(numbered, CHUNK)):
         yield from _analyse(batch, reader)
 
 

@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from services.analysis.encoder import TokenisedText
 
-LENGTH_STEP = 8
-"""Texts are padded to multiples of so many tokens, and only texts of one padded length share a pass."""
+LENGTH_STEP, SHORT_STEP, SHORT = 8, 4, 32
+"""Texts are padded to multiples of `LENGTH_STEP` tokens, up to `SHORT` tokens of `SHORT_STEP`, and only texts of one
+padded length share a pass. Most comments are short: a finer step spares a fifteenth of all tokens, and enough of them
+still have one length."""
 
 OUTPUTS = ("themes", "sentiment", "severity", "names")
 MOST_STREAMS = 4
@@ -102,8 +104,9 @@ def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
 
 
 def padded_length(length: int) -> int:
-    """The next multiple of `LENGTH_STEP`."""
-    return max(1, -(-length // LENGTH_STEP)) * LENGTH_STEP
+    """What a text of so many tokens is padded to, whatever stands beside it."""
+    step = SHORT_STEP if length <= SHORT else LENGTH_STEP
+    return max(1, -(-length // step)) * step
 
 
 def pad(

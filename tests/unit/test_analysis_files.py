@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.analysis.files import BATCH, RefusedLine, analyse_lines
-from services.analysis.reader import Reader
+from services.analysis.files import RefusedLine, analyse_lines
+from services.analysis.reader import CHUNK, Reader
 from tests.analysis_doubles import THEMES, FakeEncoder
 
 
@@ -98,4 +98,4 @@ def test_memory_is_bounded_by_a_batch() -> None:
             yield line()
 
     next(analyse_lines(endless(), Reader(FakeEncoder())))
-    assert taken == BATCH
+    assert taken == CHUNK
