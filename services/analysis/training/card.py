@@ -133,12 +133,11 @@ mixture: {card.held["comments"]} comments, pooled, and by fold:
 def _seeds(card: Card) -> str:
     """How far the model's seed moves the pooled figures; the teachers are the same."""
     rows = card.held["by_seed"]
+    if len(rows) == 1:
+        return "Only this seed was run, so that the card cannot tell how far chance moves these figures."
     shown = [[str(seed), *(_score(row[name]) for name in CHIEF)] for seed, row in zip(card.seeds, rows, strict=True)]
-    if len(rows) > 1:
-        spreads = {name: [row[name] for row in rows] for name in CHIEF}
-        shown.append(
-            ["mean ± sd", *(f"{_score(mean(spread))} ± {_score(stdev(spread))}" for spread in spreads.values())]
-        )
+    spreads = [[row[name] for row in rows] for name in CHIEF]
+    shown.append(["mean ± sd", *(f"{_score(mean(spread))} ± {_score(stdev(spread))}" for spread in spreads)])
     return f"""Of models with other seeds, taught by the same teachers, at the thresholds of seed {card.seeds[0]}:
 
 {table(["seed", *CHIEF_HEADER], shown)}"""
