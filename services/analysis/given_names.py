@@ -64,14 +64,14 @@ NAMES = frozenset(_NAMES.split())
 _WORD_NAMES = """
 april art august autumn banks barney bill black bob brown bush carol chance charity christian clay cliff cook
 crystal daisy dale dawn day dean dolly drew earl faith fern field fields frank gale gene glen grace grant gray green
-grey guy harmony heath heather hill holly honey hope hunter iris ivy jan jasmine jewel joy june king knight lance
+grey guy harmony heath heather hence hill holly honey hope hunter iris ivy jan jasmine jewel joy june king knight lance
 lane lily long love marina mark marsh max may melody mercy mick miles miller nick norm page park parsons pat
 patience pearl penny pip pope poppy precious price prince ray reed rice rich rob robin rose ruby rusty sandy
 shepherd short sky small sonny stone storm sue summer swift temple tilly tuesday victor violet wade ward waters west
 white will willow winter wise wood woody young
 """
 WORD_NAMES = frozenset(_WORD_NAMES.split())
-"""Words that are names too: taken for one only with a capital in the middle of a sentence."""
+"""Words that are names too, in some list or other: taken for one only with a capital in the middle of a sentence."""
 
 CERTAIN_NAMES = NAMES - WORD_NAMES
 """Names that are not words."""

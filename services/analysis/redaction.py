@@ -41,6 +41,13 @@ _ROLE_BEFORE = re.compile(
 )
 _LISTED = re.compile(r"[ \t]{1,2}|\. ?| ?[-'/] ?|,? (?:and |& |\+ )?")
 
+_INSTITUTION = re.compile(
+    r"(?<!\w)(?:Marie Curie|Sue Ryder|Florence Nightingale|Ronald McDonald|Elizabeth Garrett Anderson"
+    r"|Macmillan(?= (?:nurses?|cancer|team|unit|centre|services?|charity)\b))(?!\w)",
+    re.IGNORECASE,
+)
+"""National charities, hospitals and houses that are named after people; a title before makes it a person."""
+
 _ABBREVIATIONS = frozenset(
     ("nino", "dob", "mrn", "nhs", "nmc", "gmc", "hcpc", "pals", "neas", "camhs", "cahms", "cpn", "resus", "covid")
 )
@@ -102,7 +109,8 @@ class Redactor:
         self._known_names = known_names
         entries = {normalise(entry.strip()).text for entry in allow_list if entry.strip()}
         spoken = sorted((re.escape(entry).replace(r"\ ", r"\s+") for entry in entries), key=len, reverse=True)
-        self._allowed = re.compile(rf"(?<!\w)(?:{'|'.join(spoken)})(?!\w)", re.IGNORECASE) if spoken else None
+        allowed = re.compile(rf"(?<!\w)(?:{'|'.join(spoken)})(?!\w)", re.IGNORECASE)
+        self._no_people = (_INSTITUTION, allowed) if spoken else (_INSTITUTION,)
 
     def redact(self, plain: Normalised, words: frozenset[str], names: Sequence[NameToken]) -> Redacted:
         """Find what must go.
@@ -153,12 +161,12 @@ class Redactor:
         return [name for name, is_sure in zip(names, sure, strict=True) if is_sure]
 
     def _spared(self, text: str) -> list[Span]:
-        """Placeholders, and allow-listed names that no title makes a person's."""
+        """Placeholders, and names of institutions and allow-listed ones that no title makes a person's."""
         spared = [Span(Kind.NAME, *match.span()) for match in PLACEHOLDER.finditer(text)] if "[" in text else []
-        if self._allowed is not None:
+        for expression in self._no_people:
             spared.extend(
                 Span(Kind.NAME, *match.span())
-                for match in self._allowed.finditer(text)
+                for match in expression.finditer(text)
                 if not _TITLE_BEFORE.search(text, max(0, match.start() - 12), match.start())
             )
         return merged(spared)
