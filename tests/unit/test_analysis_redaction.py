@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -41,6 +42,21 @@ from tests.analysis_doubles import FakeEncoder, read
 )
 def test_redacted_text(text: str, redacted: str) -> None:
     assert read(text).redacted_text == redacted
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("The Marie Curie nurses came", "The Marie Curie nurses came"),
+        ("our Macmillan nurse and the macmillan team", "our Macmillan nurse and the macmillan team"),
+        ("Nurse Marie Curie came", "Nurse [name] came"),
+        ("Macmillan supported me", "[name] supported me"),
+        ("Ann Macmillan was kind", "[name] was kind"),
+    ],
+)
+def test_institutions_that_are_named_after_people_are_spared(text: str, redacted: str) -> None:
+    people = [(*match.span(), 0.99) for match in re.finditer(r"Marie|Curie|Macmillan|Ann", text, re.IGNORECASE)]
+    assert Redactor(0.3).redact(normalise(text), words_of(text), people).text() == redacted
 
 
 def test_spans_are_in_original_offsets() -> None:
