@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from services.analysis.given_names import CERTAIN_NAMES
-from services.analysis.network import Network, computes_bf16, pad, padded_length, token_batches
+from services.analysis.network import Network, computes_bf16, pad, padded_count, padded_length, token_batches
 
 MODEL_FOLDER = Path(__file__).parent / "model"
 
@@ -355,7 +355,9 @@ class Encoder:
 
     def _pass(self, items: Sequence[TokenisedText]) -> list[Encoded]:
         """One network call over texts of about one length."""
-        themes, sentiment, severity, names = self._network(*pad(items, padded_length(max(len(i.ids) for i in items))))
+        width, rows = padded_length(max(len(item.ids) for item in items)), padded_count(len(items))
+        answers = self._network(*pad(items, width, rows))
+        themes, sentiment, severity, names = (answer[: len(items)] for answer in answers)
         word_themes, word_sentiment = self._words(items)
         themes, sentiment = self._words.mixed(themes, word_themes), self._words.mixed(sentiment, word_sentiment)
         return [

@@ -25,7 +25,7 @@ from services.analysis.encoder import (
     word_case,
     words_of,
 )
-from services.analysis.network import MOST_STREAMS, computes_bf16, padded_length, token_batches
+from services.analysis.network import MOST_STREAMS, computes_bf16, padded_count, padded_length, token_batches
 
 TEXTS = [
     "Nothing.",
@@ -273,6 +273,13 @@ def test_batches_stay_within_the_budget_and_hold_every_text_once() -> None:
         assert len(batch) == 1 or len(batch) * max(widths) <= 64
     tokens = [len(batch) * padded_length(lengths[batch[0]]) for batch in batches]
     assert tokens == sorted(tokens, reverse=True)
+
+
+def test_a_pass_has_one_of_few_numbers_of_rows_and_few_empty_ones() -> None:
+    rows = [padded_count(count) for count in range(1, 257)]
+    assert all(count <= padded <= count * 1.25 for count, padded in enumerate(rows, start=1))
+    assert rows == sorted(rows)
+    assert len(set(rows)) <= 40
 
 
 def test_a_word_is_as_likely_a_name_as_its_most_likely_token(encoder: Encoder) -> None:
