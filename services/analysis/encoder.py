@@ -288,7 +288,7 @@ class Encoder:
         Args:
             folder: where `model.json`, `tokenizer.json` and the network lie; the bundled model by default.
             threads: CPU threads of the network; all cores by default.
-            token_budget: most tokens (padding included) in one pass; bounds memory.
+            token_budget: most tokens (padding included, empty rows apart) in one pass; bounds memory.
             precision: `f32`, `bf16`, or `auto`: bf16 where the processor computes in it (1.7 times the speed; less
                 than one comment in a thousand gets another theme or sentiment than in f32), f32 elsewhere.
         """

@@ -234,9 +234,7 @@ class Reader:
             return self._apart(batch, error)
         return self._end(dict(batch), answered)
 
-    def _end(
-        self, unread: dict[int, Submission], answered: Iterator[tuple[_Prepared, list[_Scores]]]
-    ) -> Iterator[Result]:
+    def _end(self, unread: dict[int, Submission], answered: Iterator[_Answered]) -> Iterator[Result]:
         try:
             for item, scores in answered:
                 reading = self._reading(item, scores[: len(item.pieces)], scores[len(item.pieces) :])

@@ -64,12 +64,16 @@ class Model:
 
     def predict(self, tokeniser: TextTokeniser, comments: Sequence[Comment]) -> Predictions:
         """Probabilities with the word model's share in them, as `Encoder.run` gives them."""
-        alone = predict(self.network, tokeniser, comments)
-        items = tokeniser([comment.text for comment in comments], [comment.question_type for comment in comments])
-        themes, sentiment = self.words(items)
-        return Predictions(
-            self.words.mixed(alone.themes, themes), self.words.mixed(alone.sentiment, sentiment), alone.severity
-        )
+        return with_words(predict(self.network, tokeniser, comments), self.words, tokeniser, comments)
+
+
+def with_words(
+    said: Predictions, words: WordModel, tokeniser: TextTokeniser, comments: Sequence[Comment]
+) -> Predictions:
+    """What a network, or several, say of the comments, with the word model's share in it."""
+    items = tokeniser([comment.text for comment in comments], [comment.question_type for comment in comments])
+    themes, sentiment = words(items)
+    return Predictions(words.mixed(said.themes, themes), words.mixed(said.sentiment, sentiment), said.severity)
 
 
 def train(material: Material, plan: Plan, seed: int, note: Note, opinions: Predictions) -> Model:

@@ -11,8 +11,8 @@ import numpy as np
 
 from services.analysis.training import large
 from services.analysis.training.dataset import Comment
-from services.analysis.training.distillation import Material, Note, Plan
-from services.analysis.training.fitting import Predictions, Trainer, predict
+from services.analysis.training.distillation import Material, Note, Plan, with_words
+from services.analysis.training.fitting import Example, Predictions, Trainer, predict
 from services.analysis.training.injection import Tagged
 from services.analysis.training.words import fit_words
 
@@ -35,16 +35,16 @@ class Teachers:
 
     def blind_to(self, fold: int) -> Predictions:
         """The mean of both teachers of a fold, with the share of a word model that is as blind."""
-        rest = [comment for comment in self._feedback if comment.fold != fold]
-        both = [
-            self._kept(f"large-{fold}", lambda: self._large(rest)),
-            self._kept(f"small-{fold}", lambda: self._small(rest)),
-        ]
-        said = mean(both)
-        words = fit_words(self._material.tokeniser, rest, self._plan.word_share)
-        kinds = [comment.question_type for comment in self._comments]
-        themes, sentiment = words(self._material.tokeniser([comment.text for comment in self._comments], kinds))
-        return replace(said, themes=words.mixed(said.themes, themes), sentiment=words.mixed(said.sentiment, sentiment))
+        rest = [example for example in self._material.feedback if example.comment.fold != fold]
+        comments = [example.comment for example in rest]
+        said = mean(
+            [
+                self._kept(f"large-{fold}", lambda: self._large(comments)),
+                self._kept(f"small-{fold}", lambda: self._small(rest)),
+            ]
+        )
+        words = fit_words(self._material.tokeniser, comments, self._plan.word_share)
+        return with_words(said, words, self._material.tokeniser, self._comments)
 
     @cached_property
     def _lower(self) -> large.Lower:
@@ -57,12 +57,9 @@ class Teachers:
         said: Predictions = large.predict(self._lower, network, self._comments)
         return said
 
-    def _small(self, rest: Sequence[Comment]) -> Predictions:
+    def _small(self, rest: Sequence[Example]) -> Predictions:
         """A network like the student's, trained on themes and sentiment alone, in a third of the time."""
-        chosen = set(map(id, rest))
-        examples = [
-            replace(example, taggable=False) for example in self._material.feedback if id(example.comment) in chosen
-        ]
+        examples = [replace(example, taggable=False) for example in rest]
         network = Trainer(self._material.tokeniser, Tagged, self._plan.small).fit(examples, [], self.note)
         said: Predictions = predict(network, self._material.tokeniser, self._comments)
         return said
