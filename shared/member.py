@@ -47,8 +47,8 @@ MAX_POLL_INTERVAL_MS = 300_000
 HANDLED_AT_A_TIME = 60.0
 """Seconds after which what is left of a batch is polled anew, far below the poll interval."""
 
-PART_BYTES = 512 * 1024
-"""Of values, after which a part of a batch is handled and committed: five texts of the greatest length."""
+PART_BYTES = 1024 * 1024
+"""Of values, after which a part of a batch is handled and committed: ten texts of the greatest length."""
 
 
 def parts_of(batch: Batch) -> Iterator[Batch]:

@@ -100,8 +100,8 @@ async def test_a_batch_whose_place_cannot_be_looked_up_is_polled_anew() -> None:
 
 
 def long_ones(count: int) -> list[Any]:
-    """Records of a sixth of a part each."""
-    words = "kind " * (PART_BYTES // 30)
+    """Records of an eleventh of a part each."""
+    words = "kind " * (PART_BYTES // 55)
     return [
         consumed(Record(FEEDBACK_SUBMITTED.name, *encode(submitted(number, words), "/heed/test")), offset=number)
         for number in range(count)
