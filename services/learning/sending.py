@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 SERVICE = "learning"
 
-AT_ONCE = 8
+AT_ONCE = 32
 """Pages or lists sent together, at most."""
 
 FIRST_PAUSE = 5.0
