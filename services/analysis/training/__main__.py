@@ -48,7 +48,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--folds", type=int, nargs="*", default=list(range(dataset.FOLDS)), help="folds to hold out")
     parser.add_argument("--folds-only", action="store_true", help="stop after the models of the folds")
     parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[0], help="models of each fold; the first is the artefact's, too"
+        "--seeds", type=int, nargs="+", default=[0, 1, 2], help="models of each fold; the first is the artefact's, too"
     )
     parser.add_argument("--threads", type=int, default=1, help="another number of threads gives slightly other weights")
     return parser.parse_args()
