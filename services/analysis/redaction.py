@@ -109,8 +109,9 @@ class Redactor:
         self._known_names = known_names
         entries = {normalise(entry.strip()).text for entry in allow_list if entry.strip()}
         spoken = sorted((re.escape(entry).replace(r"\ ", r"\s+") for entry in entries), key=len, reverse=True)
-        allowed = re.compile(rf"(?<!\w)(?:{'|'.join(spoken)})(?!\w)", re.IGNORECASE)
-        self._no_people = (_INSTITUTION, allowed) if spoken else (_INSTITUTION,)
+        self._no_people = [_INSTITUTION]
+        if spoken:
+            self._no_people.append(re.compile(rf"(?<!\w)(?:{'|'.join(spoken)})(?!\w)", re.IGNORECASE))
 
     def redact(self, plain: Normalised, words: frozenset[str], names: Sequence[NameToken]) -> Redacted:
         """Find what must go.

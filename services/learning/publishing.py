@@ -210,18 +210,15 @@ class Publishing:
 
     async def _round(self, *, quiet: float, max_delay: float, patient: bool = True) -> None:
         async with self._one_at_a_time:
-            while await self._written(quiet, max_delay) == AT_ONCE:
-                pass
+            while True:
+                writings = await self._pages.write_due(
+                    self._editor.write, quiet=quiet, max_delay=max_delay, limit=AT_ONCE, now=self._clock()
+                )
+                for writing in writings:
+                    _tell(writing)
+                if len(writings) < AT_ONCE:
+                    break
             await self._sending.everything(patient=patient)
-
-    async def _written(self, quiet: float, max_delay: float) -> int:
-        """Write some pages that are due, and say how many."""
-        writings = await self._pages.write_due(
-            self._editor.write, quiet=quiet, max_delay=max_delay, limit=AT_ONCE, now=self._clock()
-        )
-        for writing in writings:
-            _tell(writing)
-        return len(writings)
 
 
 def _tell(writing: Writing) -> None:

@@ -18,7 +18,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from tests.bench.measurement import percentile
 from tests.bench.texts import SEED
-from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -39,10 +38,12 @@ class Observer:
     Attributes:
         identity: tells which reading a record is.
         seen: `time.perf_counter()` by identity.
+        changed: tells those who wait that more was seen.
     """
 
     identity: Callable[[ConsumerRecord[bytes, bytes]], bytes]
     seen: dict[bytes, float] = field(default_factory=dict)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def watch(self, consumer: AIOKafkaConsumer) -> None:
         """Until cancelled."""
@@ -52,6 +53,19 @@ class Observer:
             for records in batches.values():
                 for record in records:
                     self.seen.setdefault(self.identity(record), now)
+            if batches:
+                async with self.changed:
+                    self.changed.notify_all()
+
+
+async def until_changed(changed: asyncio.Condition, holds: Callable[[], bool], seconds: float) -> None:
+    """Return once it holds, looking when something changed: every so often takes a hundredth of a busy event loop.
+
+    Raises:
+        TimeoutError: it did not come true in time.
+    """
+    async with asyncio.timeout(seconds), changed:
+        await changed.wait_for(holds)
 
 
 def key_of(record: ConsumerRecord[bytes, bytes]) -> bytes:
@@ -133,7 +147,7 @@ async def latency_at(
             sending.create_task(_sent(send, range(at, after)))
             at = after
     keys = [key(number) for number in range(len(due))]
-    await until(lambda: all(each in observer.seen for each in keys), PATIENCE)
+    await until_changed(observer.changed, lambda: all(each in observer.seen for each in keys), PATIENCE)
     counted = [
         (observer.seen[each] - started - moment) * 1000
         for each, moment in zip(keys, due, strict=True)

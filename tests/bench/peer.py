@@ -28,12 +28,11 @@ from deploy.create_topics import create_topics
 from deploy.servers import running_broker
 from shared.settings import ServiceSettings
 from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_SUBMITTED
-from tests.bench.load import latency_at, observing
+from tests.bench.load import latency_at, observing, until_changed
 from tests.bench.machine import CpuTimes
 from tests.bench.measurement import Measurement, Report
 from tests.bench.rounds import Rounds
 from tests.bench.texts import corpus
-from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,7 +164,7 @@ async def _round(producer: AIOKafkaProducer, observer: Observer, comments: Seque
     ids = [f"{name}-{number}" for number in range(len(comments))]
     await _submit(producer, ids, [comment.text for comment in comments])
     wanted = {each.encode() for each in ids}
-    await until(lambda: wanted <= observer.seen.keys(), LIMIT)
+    await until_changed(observer.changed, lambda: wanted <= observer.seen.keys(), LIMIT)
 
 
 async def _latency(

@@ -17,14 +17,13 @@ from deploy.gateway_client import GatewayClient
 from deploy.pipeline import Followed, Outcome, run
 from shared.events import feedback_id
 from shared.topics import FEEDBACK_ANALYSED
-from tests.bench.load import latency_at, observing
+from tests.bench.load import latency_at, observing, until_changed
 from tests.bench.machine import CpuTimes
 from tests.bench.measurement import Profile, Report
 from tests.bench.plan import WARM_UP
 from tests.bench.rounds import Rounds
 from tests.bench.sampling import Sampler
 from tests.bench.texts import corpus
-from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +86,7 @@ async def _latency(plan: Plan, comments: Sequence[Comment], stack: Stack, rate: 
         observing(stack.stage.broker.bootstrap, FEEDBACK_ANALYSED.name, FEEDBACK_ANALYSED.partitions) as observer,
         GatewayClient.connected(stack.gateway_url, stack.key) as client,
     ):
-        await until(lambda: len(observer.seen) >= read, LIMIT)
+        await until_changed(observer.changed, lambda: len(observer.seen) >= read, LIMIT)
 
         async def post(numbers: Sequence[int]) -> None:
             answers = await client.post([comments[n % len(comments)].line(f"steady-{n}") for n in numbers])

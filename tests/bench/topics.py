@@ -21,13 +21,12 @@ from shared.publisher import Publisher, Record, record, running_publisher
 from shared.service import at_work
 from shared.settings import ServiceSettings, load
 from shared.topics import FEEDBACK_ANALYSED, FEEDBACK_SUBMITTED
-from tests.bench.load import latency_at, observing
+from tests.bench.load import latency_at, observing, until_changed
 from tests.bench.machine import CpuTimes
 from tests.bench.measurement import Measurement, Report
 from tests.bench.plan import WARM_UP
 from tests.bench.rounds import Rounds
 from tests.bench.texts import corpus
-from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,22 +46,14 @@ class Counting:
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self.readings = 0
-        self._wanted = 0
-        self._there = asyncio.Event()
+        self.changed = asyncio.Condition()
 
     async def send(self, records: Sequence[Record]) -> None:
         """See `Publisher.send`."""
         await self._publisher.send(records)
-        self.readings += sum(item.topic == FEEDBACK_ANALYSED.name for item in records)
-        if self.readings >= self._wanted:
-            self._there.set()
-
-    async def reached(self, readings: int) -> None:
-        """Wait for so many; looking every so often would take a hundredth of what the event loop has."""
-        self._wanted = readings
-        self._there.clear()
-        if self.readings < readings:
-            await asyncio.wait_for(self._there.wait(), ROUND_LIMIT)
+        async with self.changed:
+            self.readings += sum(item.topic == FEEDBACK_ANALYSED.name for item in records)
+            self.changed.notify_all()
 
 
 def measure(plan: Plan) -> Report:
@@ -111,7 +102,7 @@ def _records(found: Corpus, name: str) -> list[Record]:
 async def _round(publisher: Counting, records: Sequence[Record]) -> None:
     wanted = publisher.readings + len(records)
     await publisher.send(records)
-    await publisher.reached(wanted)
+    await until_changed(publisher.changed, lambda: publisher.readings >= wanted, ROUND_LIMIT)
 
 
 async def _latency(plan: Plan, found: Corpus, publisher: Counting, bootstrap: str, rate: float) -> Latency:
@@ -122,7 +113,7 @@ async def _latency(plan: Plan, found: Corpus, publisher: Counting, bootstrap: st
         for number in range(count)
     ]
     async with observing(bootstrap, FEEDBACK_ANALYSED.name, FEEDBACK_ANALYSED.partitions) as observer:
-        await until(lambda: len(observer.seen) >= publisher.readings, ROUND_LIMIT)
+        await until_changed(observer.changed, lambda: len(observer.seen) >= publisher.readings, ROUND_LIMIT)
         return await latency_at(
             rate,
             plan.latency_seconds,
