@@ -59,6 +59,9 @@ def _command(program: Path, place: Place, sockets: Path, ports: Sequence[int]) -
         "-admin.ui=false",
         "-master.telemetry=false",
         "-volume.preStopSeconds=0",
+        # Each bucket has volumes of its own. Left alone, their number is free disk space over volume size, taken at the
+        # start: little of it, or many buckets, and every write is refused, also after room is made.
+        "-volume.max=10000",
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
         "-s3.autoCreateBucket=false",

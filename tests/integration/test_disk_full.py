@@ -1,20 +1,26 @@
 """PostgreSQL's disk is full: the gateway says 503, keeps nothing by halves, and goes on once there is room.
 
-A file system of its own, small and in memory, is filled to the last byte; to mount one takes root.
+And the embedded bucket makes do with a small disk. A file system of its own, small and in memory, is filled to the last
+byte; to mount one takes root.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
+import io
 import os
 import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from minio import Minio
+from urllib3 import PoolManager
 
 from deploy.provision import provision
-from deploy.servers import running_database
+from deploy.servers import running_bucket, running_database
+from tests.integration.conftest import ONCE_ONLY
 from tests.integration.house import House, running_house
 from tests.waiting import until
 
@@ -102,3 +108,17 @@ async def test_a_full_disk_is_told_and_outlived(disk: Path, kafka: ServiceSettin
             assert await house.dead_letters() == []
             retried = [await house.submit(f"again-{number}", WORDS) for number in range(3)]
             assert {answer.status_code for answer in retried} == {202}
+
+
+@ONCE_ONLY
+async def test_the_embedded_bucket_takes_writes_for_many_buckets_on_a_small_disk(disk: Path) -> None:
+    async with running_bucket(disk) as bucket:
+        once = PoolManager(retries=False)
+        store = Minio(bucket.address, bucket.access_key, bucket.secret_key, secure=bucket.secure, http_client=once)
+
+        def written(name: str) -> str:
+            store.make_bucket(name)
+            return str(store.put_object(name, "clip", io.BytesIO(b"frames"), 6).bucket_name)
+
+        names = [f"bucket-{number}" for number in range(40)]
+        assert [await asyncio.to_thread(written, name) for name in names] == names
