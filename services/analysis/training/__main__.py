@@ -9,30 +9,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import torch
-from tokenizers import Tokenizer
-
-from services.analysis.encoder import Encoder, TextTokeniser
+from services.analysis.encoder import Encoder
 from services.analysis.training import card, dataset, evaluation, export
-from services.analysis.training.distillation import Material, Plan, kept, raised, train
-from services.analysis.training.fitting import Example
-from services.analysis.training.names import load_pool
-from services.analysis.training.network import base_model_folder
-from services.analysis.training.teachers import Teachers, mean
+from services.analysis.training.workshop import PREFIXES, Workshop, crew
 
-PREFIXES = {"what_good": "good", "could_improve": "improve", "nonspecific": "feedback"}
-"""One word that stands before the text: what was asked decides what "Nothing." means."""
 MAX_TOKENS = 256
 """Window of the artefact; training cuts at `Recipe.longest`, since few comments are longer."""
 VERSION = "heed-minilm-1.2"
-
-
-def note(text: str) -> None:
-    """Progress, on stderr."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def arguments() -> argparse.Namespace:
@@ -50,65 +40,51 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[0, 1, 2], help="models of each fold; the first is the artefact's, too"
     )
-    parser.add_argument("--threads", type=int, default=1, help="another number of threads gives slightly other weights")
-    return parser.parse_args()
-
-
-def load_material(folder: Path) -> tuple[Material, list[dataset.NameCase], dict[str, int]]:
-    """The data, the names and the tokeniser."""
-    feedback = dataset.load_feedback(folder)
-    rated, refused = dataset.load_criticality(folder)
-    cases = dataset.load_name_cases(folder)
-    taggable = dataset.unlike([comment.text for comment in [*feedback, *rated]], cases)
-    examples = [Example(comment, allowed) for comment, allowed in zip([*feedback, *rated], taggable, strict=True)]
-    tokeniser = TextTokeniser(
-        Tokenizer.from_file(str(base_model_folder() / "tokenizer.json")), PREFIXES, Plan().recipe.longest
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="networks that are trained at once, each on one processor in up to 3 GB; the same come out",
     )
-    material = Material(examples[: len(feedback)], examples[len(feedback) :], load_pool(), tokeniser)
-    counts = {"feedback": len(feedback), "criticality": len(rated), "refused": refused, "taggable": sum(taggable)}
-    return material, cases, counts
+    return parser.parse_args()
 
 
 def run(options: argparse.Namespace) -> None:
     """Train the models of the folds and measure them; train, write and measure the artefact; write the card."""
-    torch.set_num_threads(options.threads)
-    torch.use_deterministic_algorithms(True)
-    material, cases, counts = load_material(options.data)
-    plan = Plan()
-    teachers = Teachers(material, PREFIXES, plan, options.work, note)
-    models = {
-        seed: [evaluation.fold_model(material, plan, evaluation.Held(fold, seed), teachers) for fold in options.folds]
-        for seed in options.seeds
-    }
-    if options.folds_only:
-        return
-    comments = [example.comment for example in material.feedback]
-    extra = [example.comment.text for example in material.extra]
-    gazetteer = material.pool.gazetteer([*(comment.text for comment in comments), *extra])
-    parts = {
-        seed: [
-            evaluation.predict_fold(raised(model, comments, plan.prior_weight), material, fold)
-            for model, fold in zip(models[seed], options.folds, strict=True)
-        ]
-        for seed in options.seeds
-    }
-    pooled = {seed: evaluation.pool_parts(parts[seed]) for seed in options.seeds}
-    first, names = options.seeds[0], frozenset(gazetteer)
+    workshop = Workshop(options.data, options.work)
+    folds, seeds, first = options.folds, options.seeds, options.seeds[0]
+    held = {seed: [evaluation.Held(fold, seed) for fold in folds] for seed in seeds}
+    with crew(options.jobs, options.data, options.work) as together:
+        together(
+            [partial(kind, fold=fold) for kind in (Workshop.large_teacher, Workshop.small_teacher) for fold in folds]
+        )
+        students = [partial(Workshop.student, held=one) for seed in seeds for one in held[seed]]
+        if options.folds_only:
+            together(students)
+            return
+        together([partial(Workshop.artefact, folds=folds, seed=first), *students])
+        parts = {seed: together([partial(Workshop.held_out, held=one) for one in held[seed]]) for seed in seeds}
+    figures, decisions, gazetteer = measured(workshop, parts)
+    workshop.note(json.dumps({key: figures[key] for key in ("decisions", "themes", "names", "by_seed")}, default=str))
+    artefact = export.Artefact(VERSION, decisions, MAX_TOKENS, PREFIXES, gazetteer)
+    export.export(workshop.raised(workshop.kept_artefact(folds, first)), artefact, options.output)
+    shown = evaluation.name_figures(Encoder(options.output), workshop.cases, workshop.material.pool)
+    card.write(card.Card(VERSION, workshop.plan, workshop.counts, folds, seeds, figures, shown), options.output)
+
+
+def measured(
+    workshop: Workshop, parts: dict[int, list[evaluation.HeldOut]]
+) -> tuple[dict[str, Any], export.Decisions, Sequence[str]]:
+    """The card's figures, the thresholds by the first seed, and the gazetteer; `parts` are the folds of each seed."""
+    material = workshop.material
+    gazetteer = material.pool.gazetteer([example.comment.text for example in [*material.feedback, *material.extra]])
+    names, pooled = frozenset(gazetteer), {seed: evaluation.pool_parts(folds) for seed, folds in parts.items()}
+    first = next(iter(parts))
     decisions = evaluation.decide(pooled[first], names)
     figures = evaluation.figures(pooled[first], decisions, names)
     figures["by_fold"] = [evaluation.chief(part, decisions.theme_thresholds) for part in parts[first]]
-    figures["by_seed"] = [evaluation.chief(pooled[seed], decisions.theme_thresholds) for seed in options.seeds]
-    note(json.dumps({key: figures[key] for key in ("decisions", "themes", "names", "by_seed")}, default=str))
-    model = kept(
-        options.work / f"artefact-{first}.pt",
-        material,
-        plan,
-        lambda: train(material, plan, first, note, mean([teachers.blind_to(fold) for fold in options.folds])),
-    )
-    artefact = export.Artefact(VERSION, decisions, MAX_TOKENS, PREFIXES, gazetteer)
-    export.export(raised(model, comments, plan.prior_weight), artefact, options.output)
-    shown = evaluation.name_figures(Encoder(options.output), cases, material.pool)
-    card.write(card.Card(VERSION, plan, counts, options.folds, options.seeds, figures, shown), options.output)
+    figures["by_seed"] = [evaluation.chief(whole, decisions.theme_thresholds) for whole in pooled.values()]
+    return figures, decisions, gazetteer
 
 
 def main() -> None:

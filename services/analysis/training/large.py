@@ -190,7 +190,7 @@ def fit(lower: Lower, comments: Sequence[Comment], recipe: LargeRecipe, note: Ca
             optimiser.step()
             schedule.step()
             total += float(loss.detach()) / len(batches)
-        note(f"large teacher, epoch {epoch + 1}/{recipe.epochs}, {time.monotonic() - began:.0f} s: loss {total:.3f}")
+        note(f"epoch {epoch + 1}/{recipe.epochs}, {time.monotonic() - began:.0f} s: loss {total:.3f}")
     network.eval()
     return network
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from services.analysis.training import large
-from services.analysis.training.dataset import Comment
 from services.analysis.training.distillation import Material, Note, Plan, with_words
 from services.analysis.training.fitting import Example, Predictions, Trainer, predict
 from services.analysis.training.injection import Tagged
@@ -35,16 +34,35 @@ class Teachers:
 
     def blind_to(self, fold: int) -> Predictions:
         """The mean of both teachers of a fold, with the share of a word model that is as blind."""
-        rest = [example for example in self._material.feedback if example.comment.fold != fold]
-        comments = [example.comment for example in rest]
-        said = mean(
-            [
-                self._kept(f"large-{fold}", lambda: self._large(comments)),
-                self._kept(f"small-{fold}", lambda: self._small(rest)),
-            ]
-        )
+        comments = [example.comment for example in self._rest(fold)]
         words = fit_words(self._material.tokeniser, comments, self._plan.word_share)
+        said = mean([self.said_by_large(fold), self.said_by_small(fold)])
         return with_words(said, words, self._material.tokeniser, self._comments)
+
+    def said_by_large(self, fold: int) -> Predictions:
+        """What the large teacher of a fold says."""
+
+        def make() -> Predictions:
+            comments = [example.comment for example in self._rest(fold)]
+            network = large.fit(self._lower, comments, self._plan.large, self.note)
+            said: Predictions = large.predict(self._lower, network, self._comments)
+            return said
+
+        return self._kept(f"large-{fold}", make)
+
+    def said_by_small(self, fold: int) -> Predictions:
+        """The same of the small one: a network like the student's, trained on themes and sentiment alone."""
+
+        def make() -> Predictions:
+            examples = [replace(example, taggable=False) for example in self._rest(fold)]
+            network = Trainer(self._material.tokeniser, Tagged, self._plan.small).fit(examples, [], self.note)
+            said: Predictions = predict(network, self._material.tokeniser, self._comments)
+            return said
+
+        return self._kept(f"small-{fold}", make)
+
+    def _rest(self, fold: int) -> list[Example]:
+        return [example for example in self._material.feedback if example.comment.fold != fold]
 
     @cached_property
     def _lower(self) -> large.Lower:
@@ -52,22 +70,9 @@ class Teachers:
         lower(self._feedback)
         return lower
 
-    def _large(self, rest: Sequence[Comment]) -> Predictions:
-        network = large.fit(self._lower, rest, self._plan.large, self.note)
-        said: Predictions = large.predict(self._lower, network, self._comments)
-        return said
-
-    def _small(self, rest: Sequence[Example]) -> Predictions:
-        """A network like the student's, trained on themes and sentiment alone, in a third of the time."""
-        examples = [replace(example, taggable=False) for example in rest]
-        network = Trainer(self._material.tokeniser, Tagged, self._plan.small).fit(examples, [], self.note)
-        said: Predictions = predict(network, self._material.tokeniser, self._comments)
-        return said
-
     def _kept(self, name: str, make: Callable[[], Predictions]) -> Predictions:
         path = self.work / f"{name}.npz"
         if not path.exists():
-            self.note(name)
             made, unfinished = make(), path.with_suffix(".part.npz")
             path.parent.mkdir(parents=True, exist_ok=True)
             np.savez(unfinished, themes=made.themes, sentiment=made.sentiment)
