@@ -44,7 +44,7 @@ def arguments() -> argparse.Namespace:
         "--jobs",
         type=int,
         default=os.cpu_count() or 1,
-        help="networks that are trained at once, each on one processor in up to 3 GB; the same come out",
+        help="networks that are trained at once, each on one processor in 5 GB; the same come out",
     )
     return parser.parse_args()
 

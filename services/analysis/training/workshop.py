@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import torch
+import transformers
 from threadpoolctl import threadpool_limits
 from tokenizers import Tokenizer
 
@@ -44,6 +45,8 @@ class Workshop:
     """
 
     def __init__(self, data: Path, work: Path) -> None:
+        transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
         torch.set_num_threads(1)
         threadpool_limits(1, "blas")
         torch.use_deterministic_algorithms(True)
