@@ -12,13 +12,14 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from services.analysis.encoder import Encoder
 from services.analysis.training import card, dataset, evaluation, export
-from services.analysis.training.workshop import PREFIXES, Workshop, crew
+from services.analysis.training.steps import PREFIXES, Steps, worker_processes
 
 MAX_TOKENS = 256
 """Window of the artefact; training cuts at `Recipe.longest`, since few comments are longer."""
@@ -46,37 +47,38 @@ def arguments() -> argparse.Namespace:
         default=os.cpu_count() or 1,
         help="networks that are trained at once, each on one processor in 5 GB; the same come out",
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.jobs < 1:
+        parser.error("--jobs: at least 1")
+    return options
 
 
 def run(options: argparse.Namespace) -> None:
     """Train the models of the folds and measure them; train, write and measure the artefact; write the card."""
-    workshop = Workshop(options.data, options.work)
+    steps = Steps(options.data, options.work)
     folds, seeds, first = options.folds, options.seeds, options.seeds[0]
     held = {seed: [evaluation.Held(fold, seed) for fold in folds] for seed in seeds}
-    with crew(options.jobs, options.data, options.work) as together:
-        together(
-            [partial(kind, fold=fold) for kind in (Workshop.large_teacher, Workshop.small_teacher) for fold in folds]
-        )
-        students = [partial(Workshop.student, held=one) for seed in seeds for one in held[seed]]
+    with worker_processes(options.jobs, options.data, options.work) as compute:
+        compute([partial(kind, fold=fold) for kind in (Steps.large_teacher, Steps.small_teacher) for fold in folds])
+        students = [partial(Steps.student, held=one) for seed in seeds for one in held[seed]]
         if options.folds_only:
-            together(students)
+            compute(students)
             return
-        together([partial(Workshop.artefact, folds=folds, seed=first), *students])
-        parts = {seed: together([partial(Workshop.held_out, held=one) for one in held[seed]]) for seed in seeds}
-    figures, decisions, gazetteer = measured(workshop, parts)
-    workshop.note(json.dumps({key: figures[key] for key in ("decisions", "themes", "names", "by_seed")}, default=str))
+        compute([partial(Steps.artefact, folds=folds, seed=first), *students])
+        parts = {seed: compute([partial(Steps.held_out, held=one) for one in held[seed]]) for seed in seeds}
+    figures, decisions, gazetteer = measured(steps, parts)
+    steps.note(json.dumps({key: figures[key] for key in ("decisions", "themes", "names", "by_seed")}, default=str))
     artefact = export.Artefact(VERSION, decisions, MAX_TOKENS, PREFIXES, gazetteer)
-    export.export(workshop.raised(workshop.kept_artefact(folds, first)), artefact, options.output)
-    shown = evaluation.name_figures(Encoder(options.output), workshop.cases, workshop.material.pool)
-    card.write(card.Card(VERSION, workshop.plan, workshop.counts, folds, seeds, figures, shown), options.output)
+    export.export(steps.raised(steps.kept_artefact(folds, first)), artefact, options.output)
+    shown = evaluation.name_figures(Encoder(options.output), steps.cases, steps.material.pool)
+    card.write(card.Card(VERSION, steps.plan, steps.counts, folds, seeds, figures, shown), options.output)
 
 
 def measured(
-    workshop: Workshop, parts: dict[int, list[evaluation.HeldOut]]
+    steps: Steps, parts: dict[int, list[evaluation.HeldOut]]
 ) -> tuple[dict[str, Any], export.Decisions, Sequence[str]]:
     """The card's figures, the thresholds by the first seed, and the gazetteer; `parts` are the folds of each seed."""
-    material = workshop.material
+    material = steps.material
     gazetteer = material.pool.gazetteer([example.comment.text for example in [*material.feedback, *material.extra]])
     names, pooled = frozenset(gazetteer), {seed: evaluation.pool_parts(folds) for seed, folds in parts.items()}
     first = next(iter(parts))
@@ -88,11 +90,13 @@ def measured(
 
 
 def main() -> None:
-    """Entry point; bad data is one line and exit code 1."""
+    """Entry point; bad data, or too little memory, is one line and exit code 1."""
     try:
         run(arguments())
     except (dataset.DataError, OSError) as error:
         sys.exit(f"training: {error}")
+    except BrokenProcessPool:
+        sys.exit("training: a process was killed, most likely for want of memory: go on with fewer --jobs")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a training run is made of; each part leaves a file in the work folder, and may be made in a process of its own.
+"""The steps of a training run; each leaves a file in the work folder, and may be taken in a process of its own.
 
 Every process has one thread: weights come out the same, to the bit, however many processes there are.
 """
@@ -32,8 +32,8 @@ PREFIXES = {"what_good": "good", "could_improve": "improve", "nonspecific": "fee
 """One word that stands before the text: what was asked decides what "Nothing." means."""
 
 
-class Workshop:
-    """The material of a run, and its parts.
+class Steps:
+    """A run's material, and what is made of it.
 
     Args:
         data: folder with fft_train.csv, criticality.csv and redaction_open.jsonl.
@@ -111,33 +111,33 @@ class Workshop:
         return raised(model, self.feedback, self.plan.prior_weight)
 
 
-class Together(Protocol):
-    """Does tasks at once; gives their results in order."""
+class Compute(Protocol):
+    """Takes steps at once; gives their results in order."""
 
-    def __call__(self, tasks: Iterable[Callable[[Workshop], T]]) -> list[T]:
-        """A task that fails is raised, and ends those that are not yet begun."""
+    def __call__(self, tasks: Iterable[Callable[[Steps], T]]) -> list[T]:
+        """What a step raises is raised, and ends those that are not yet begun."""
 
 
 @contextmanager
-def crew(jobs: int, data: Path, work: Path) -> Iterator[Together]:
-    """Processes that do tasks for as long as the block runs, each in a workshop of its own."""
+def worker_processes(jobs: int, data: Path, work: Path) -> Iterator[Compute]:
+    """Processes that take steps for as long as the block runs; each loads the material once."""
     weights_folder(work)  # unpacked once, before many want it
     with ProcessPoolExecutor(jobs, get_context("spawn"), _open, (data, work)) as pool:
 
-        def together(tasks: Iterable[Callable[[Workshop], T]]) -> list[T]:
+        def compute(tasks: Iterable[Callable[[Steps], T]]) -> list[T]:
             return list(pool.map(_do, tasks))
 
-        yield together
+        yield compute
 
 
-_workshop: Workshop
+_steps: Steps
 """This process's."""
 
 
 def _open(data: Path, work: Path) -> None:
-    global _workshop  # noqa: PLW0603 - the one place in which a process of the pool keeps something
-    _workshop = Workshop(data, work)
+    global _steps  # noqa: PLW0603 - the one place in which a process of the pool keeps something
+    _steps = Steps(data, work)
 
 
-def _do(task: Callable[[Workshop], T]) -> T:
-    return task(_workshop)
+def _do(task: Callable[[Steps], T]) -> T:
+    return task(_steps)
