@@ -1,6 +1,6 @@
 """The steps of a training run; each leaves a file in the work folder, and may be taken in a process of its own.
 
-Every process has one thread: weights come out the same, to the bit, however many processes there are.
+Every process has one thread: what goes into a network does not depend on how many processes there are.
 """
 
 from __future__ import annotations
