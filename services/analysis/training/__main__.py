@@ -45,7 +45,7 @@ def arguments() -> argparse.Namespace:
         "--jobs",
         type=int,
         default=os.cpu_count() or 1,
-        help="networks that are trained at once, each on one processor in 5 GB",
+        help="networks that are trained at once, each on one processor in 7 GB",
     )
     options = parser.parse_args()
     if options.jobs < 1:
