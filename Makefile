@@ -104,6 +104,8 @@ TRAINING := .cache/training/bin
 training-data:
 	@test -d "$(DATA)" || { echo "heed: no folder $(DATA); name the training data: make train DATA=folder" >&2; exit 2; }
 
+# OpenBLAS takes the kernels that are best for a processor, and each sums in another order; these run wherever AVX2 is.
+train: export OPENBLAS_CORETYPE = Haswell
 train: training-data .cache/training/.ready ## Train the model anew from DATA=folder; hours; writes services/analysis/model
 	$(TRAINING)/python -m services.analysis.training --data "$(DATA)" --output services/analysis/model \
 		--work build/training

@@ -37,7 +37,6 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--work", type=Path, required=True, help="folder that keeps the models of the folds")
     parser.add_argument("--folds", type=int, nargs="*", default=list(range(dataset.FOLDS)), help="folds to hold out")
-    parser.add_argument("--folds-only", action="store_true", help="stop after the models of the folds")
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[0, 1, 2], help="models of each fold; the first is the artefact's, too"
     )
@@ -57,15 +56,13 @@ def run(options: argparse.Namespace) -> None:
     """Train the models of the folds and measure them; train, write and measure the artefact; write the card."""
     steps = Steps(options.data, options.work)
     folds, seeds, first = options.folds, options.seeds, options.seeds[0]
-    held = {seed: [evaluation.Held(fold, seed) for fold in folds] for seed in seeds}
     with worker_processes(options.jobs, options.data, options.work) as compute:
-        compute([partial(kind, fold=fold) for kind in (Steps.large_teacher, Steps.small_teacher) for fold in folds])
-        students = [partial(Steps.student, held=one) for seed in seeds for one in held[seed]]
-        if options.folds_only:
-            compute(students)
-            return
-        compute([partial(Steps.artefact, folds=folds, seed=first), *students])
-        parts = {seed: compute([partial(Steps.held_out, held=one) for one in held[seed]]) for seed in seeds}
+        teachers = (Steps.large_teacher, Steps.small_teacher)
+        list(compute([partial(kind, fold=fold) for kind in teachers for fold in folds]))
+        trained = compute([partial(Steps.artefact, folds=folds, seed=first)])
+        said = compute([partial(Steps.held_out, held=evaluation.Held(fold, seed)) for seed in seeds for fold in folds])
+        parts = {seed: [next(said) for _ in folds] for seed in seeds}
+        list(trained)
     figures, decisions, gazetteer = measured(steps, parts)
     steps.note(json.dumps({key: figures[key] for key in ("decisions", "themes", "names", "by_seed")}, default=str))
     artefact = export.Artefact(VERSION, decisions, MAX_TOKENS, PREFIXES, gazetteer)

@@ -82,13 +82,9 @@ class Steps:
         self._doing = f"small teacher {fold}"
         self._teachers.said_by_small(fold)
 
-    def student(self, held: evaluation.Held) -> None:
-        """Trains the model that never saw a fold, and keeps it."""
-        self._doing = f"student {held.fold}, seed {held.seed}"
-        evaluation.fold_model(self.material, self.plan, held, self._teachers)
-
     def held_out(self, held: evaluation.Held) -> evaluation.HeldOut:
-        """What that model says of the fold."""
+        """Trains the model that never saw a fold, and keeps it; what it says of the fold."""
+        self._doing = f"student {held.fold}, seed {held.seed}"
         model = evaluation.fold_model(self.material, self.plan, held, self._teachers)
         return evaluation.predict_fold(self.raised(model), self.material, held.fold)
 
@@ -112,10 +108,10 @@ class Steps:
 
 
 class Compute(Protocol):
-    """Takes steps at once; gives their results in order."""
+    """Has steps taken, as many at once as there are processes; gives their results in order, each when it is there."""
 
-    def __call__(self, tasks: Iterable[Callable[[Steps], T]]) -> list[T]:
-        """What a step raises is raised, and ends those that are not yet begun."""
+    def __call__(self, tasks: Iterable[Callable[[Steps], T]]) -> Iterator[T]:
+        """What a step raises is raised where its result is asked for; steps not yet begun are then left."""
 
 
 @contextmanager
@@ -124,10 +120,14 @@ def worker_processes(jobs: int, data: Path, work: Path) -> Iterator[Compute]:
     weights_folder(work)  # unpacked once, before many want it
     with ProcessPoolExecutor(jobs, get_context("spawn"), _open, (data, work)) as pool:
 
-        def compute(tasks: Iterable[Callable[[Steps], T]]) -> list[T]:
-            return list(pool.map(_do, tasks))
+        def compute(tasks: Iterable[Callable[[Steps], T]]) -> Iterator[T]:
+            return pool.map(_do, tasks)
 
-        yield compute
+        try:
+            yield compute
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 _steps: Steps
