@@ -1,7 +1,7 @@
 """`make bench`: every part in one run and one table, and in `build/bench.json`.
 
-Exit code 1 if a part failed. The ceiling is measured first and again at the end; its figure is the median of both, and
-how far they are apart tells how much the machine changed meanwhile.
+Exit code 1 if a part failed. The ceiling is measured before and after each part that is judged by it, and the part's
+ratio is to both: a machine that others share may change by a tenth within minutes.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING, Any
 
 from tests.bench import interpreter
 from tests.bench.machine import Usage, machine
 from tests.bench.measurement import Measurement, Report
-from tests.bench.part import PARTS
+from tests.bench.part import CEILING, JUDGED_BY_CEILING, PARTS
 from tests.bench.plan import FULL, QUICK, Plan
 from tests.bench.table import Result, show
 from tests.bench.texts import corpus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 OUTPUT = Path("build") / "bench.json"
 PART_LIMIT = 1_200.0
@@ -38,13 +42,9 @@ def main() -> None:
         _note(f"WARNING: load average {found.load_average}: others use this machine, the figures will not be right")
     parts = [part for part in PARTS if part in given.only]
     before = Usage.now()
-    reports = [_measured(part, plan) for part in parts]
+    reports = _reports(parts, plan)
     notes = [note for report in reports for note in report.notes]
     rows = [row for report in reports for row in report.measurements]
-    if "model" in parts and len(parts) > 1:
-        again = _measured("model", plan)
-        rows, drift = _with_both_ends(rows, again.measurements)
-        notes.append(f"the ceiling at the end was {drift:+.1%} of that at the start")
     if (others := Usage.now().others_since(before)) is not None:
         notes.append(f"other processes and the host took {others:.0%} of the cores meanwhile")
     texts = corpus(plan.texts)
@@ -67,6 +67,32 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _reports(parts: Sequence[str], plan: Plan) -> list[Report]:
+    """Each part's. The model's row has the rounds of all ceilings, and a part that is judged by one its own two."""
+    reports: list[Report] = []
+    ceilings: list[tuple[float, ...]] = []
+    for part in parts:
+        report = _measured(part, plan)
+        if part == "model":
+            ceilings.append(_rounds(report))
+        elif part in JUDGED_BY_CEILING and ceilings:
+            ceilings.append(_rounds(_measured(CEILING, plan)))
+            if around := ceilings[-2] + ceilings[-1]:
+                report = _changed(report, PARTS[part], ceiling=median(around))
+        reports.append(report)
+    return [_changed(report, PARTS["model"], rounds=sum(ceilings, ())) for report in reports]
+
+
+def _rounds(report: Report) -> tuple[float, ...]:
+    return report.measurements[0].rounds
+
+
+def _changed(report: Report, name: str, **values: Any) -> Report:
+    """The report with other values in its row of that name."""
+    rows = (replace(row, **values) if row.name == name else row for row in report.measurements)
+    return replace(report, measurements=tuple(rows))
+
+
 def _measured(part: str, plan: Plan) -> Report:
     """The part's report; where it failed, a row that says so, so that the others' figures are not lost."""
     _note(f"measuring: {part}")
@@ -81,14 +107,6 @@ def _measured(part: str, plan: Plan) -> Report:
             return Report((Measurement(PARTS[part], left_out=str(reason)),))
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             return Report((Measurement(PARTS[part], left_out=f"failed: {type(error).__name__}; its error is above"),))
-
-
-def _with_both_ends(rows: list[Measurement], again: tuple[Measurement, ...]) -> tuple[list[Measurement], float]:
-    """The rows with the later rounds added to the same rows' earlier ones, and by how much the ceiling moved."""
-    later = {row.name: row.rounds for row in again}
-    first = next((row.rounds for row in rows if row.name == "model"), ())
-    drift = median(later["model"]) / median(first) - 1 if first and later.get("model") else 0.0
-    return [replace(row, rounds=row.rounds + later.get(row.name, ())) for row in rows], drift
 
 
 def _note(line: str) -> None:

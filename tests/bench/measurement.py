@@ -25,6 +25,7 @@ class Measurement:
         cpu_ms: CPU milliseconds an item, of the part's process with all its threads.
         servers_cpu_ms: of the broker, the database and the bucket together.
         peak_mb: largest resident memory of the part's process, in 10^6 bytes; servers are not in it.
+        ceiling: items per second of the network alone, just before the part and just after; None where not measured.
         left_out: why it was not measured.
     """
 
@@ -36,6 +37,7 @@ class Measurement:
     cpu_ms: float | None = None
     servers_cpu_ms: float | None = None
     peak_mb: float | None = None
+    ceiling: float | None = None
     left_out: str | None = None
 
     @property

@@ -22,11 +22,16 @@ PARTS = {
 }
 """Modules here with `measure(plan)`, in the order in which they are measured, and the main row that each gives."""
 
+CEILING = "ceiling"
+"""Measured again after each of `JUDGED_BY_CEILING`."""
+
+JUDGED_BY_CEILING = ("reader", "topics", "pipeline")
+
 
 def main() -> None:
     """Arguments: the part, the plan as JSON, where to write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("part", choices=(*PARTS, CEILING))
     parser.add_argument("plan", type=Plan.from_json)
     parser.add_argument("output", type=Path)
     given = parser.parse_args()

@@ -84,8 +84,10 @@ class Result:
         return next((row.items_per_second for row in self.rows if row.name == name), None)
 
     def ratio(self, name: str, to: str) -> float | None:
-        """Of two rows' rates."""
+        """Of two rows' rates; to the model's as it was just before and just after, since machines change meanwhile."""
         ours, theirs = self.rate(name), self.rate(to)
+        if to == "model":
+            theirs = next((row.ceiling for row in self.rows if row.name == name and row.ceiling), theirs)
         return ours / theirs if ours and theirs else None
 
     def as_json(self) -> dict[str, Any]:
