@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
         trained = compute([partial(Steps.artefact, folds=folds, seed=first)])
         said = compute([partial(Steps.held_out, held=evaluation.Held(fold, seed)) for seed in seeds for fold in folds])
         parts = {seed: [next(said) for _ in folds] for seed in seeds}
-        list(trained)
+        list(trained)  # it has no result, but may have failed
     figures, decisions, gazetteer = measured(steps, parts)
     steps.note(json.dumps({key: figures[key] for key in ("decisions", "themes", "names", "by_seed")}, default=str))
     artefact = export.Artefact(VERSION, decisions, MAX_TOKENS, PREFIXES, gazetteer)
