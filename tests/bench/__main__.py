@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tests.bench import interpreter
 from tests.bench.machine import Usage, machine
 from tests.bench.measurement import Measurement, Report
-from tests.bench.part import CEILING, JUDGED_BY_CEILING, PARTS
+from tests.bench.part import CEILING, JUDGED_BY_CEILING, MODULES, PARTS
 from tests.bench.plan import FULL, QUICK, Plan
 from tests.bench.table import Result, show
 from tests.bench.texts import corpus
@@ -104,9 +104,9 @@ def _measured(part: str, plan: Plan) -> Report:
             subprocess.run(command, check=True, timeout=PART_LIMIT, env=environment)
             return Report.load(output)
         except interpreter.NoInterpreter as reason:
-            return Report((Measurement(PARTS[part], left_out=str(reason)),))
+            return Report((Measurement(MODULES[part], left_out=str(reason)),))
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            return Report((Measurement(PARTS[part], left_out=f"failed: {type(error).__name__}; its error is above"),))
+            return Report((Measurement(MODULES[part], left_out=f"failed: {type(error).__name__}; its error is above"),))
 
 
 def _note(line: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections import deque
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.bench import __main__ as bench
 from tests.bench.machine import machine
 from tests.bench.measurement import Measurement, Report
-from tests.bench.part import PARTS
+from tests.bench.part import CEILING, MODULES, PARTS
 from tests.bench.plan import QUICK, Plan
 from tests.bench.table import Result
 
@@ -19,7 +20,7 @@ def result(rates: dict[str, list[float]], monkeypatch: pytest.MonkeyPatch) -> Re
     left = {part: deque(found) for part, found in rates.items()}
 
     def measured(part: str, _: Plan) -> Report:
-        return Report((Measurement(PARTS.get(part, "model"), rounds=(left[part].popleft(),)),))
+        return Report((Measurement(MODULES[part], rounds=(left[part].popleft(),)),))
 
     monkeypatch.setattr(bench, "_measured", measured)
     reports = bench._reports([part for part in PARTS if part in rates], QUICK)
@@ -37,3 +38,13 @@ def test_a_machine_that_slows_down_changes_no_ratio(monkeypatch: pytest.MonkeyPa
 
 def test_without_the_model_nothing_is_compared_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result({"reader": [900.0]}, monkeypatch).ratio("reader", "model") is None
+
+
+def test_a_ceiling_that_fails_costs_no_other_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(command: list[str], **_: object) -> None:
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(subprocess, "run", failing)
+    (row,) = bench._measured(CEILING, QUICK).measurements
+    assert (row.name, row.rounds) == ("model", ())
+    assert row.left_out
