@@ -48,6 +48,7 @@ _PROSE = (
     ("small_count", language.SMALL_COUNT),
 )
 
+_LINE = (*_PROSE, ("verdict_on_chance", language.VERDICT_ON_CHANCE))
 
 _RECORDED = tuple((rule, pattern) for rule, pattern in _PROSE if rule not in {"invented_cause", "invented_action"})
 
@@ -79,38 +80,34 @@ def check(
         *_quotes(summary, names, allowed),
         *_records(summary, names, allowed),
         *_patterns(summary),
-        *_prose(summary, summary.text, "text", names, allowed),
-        *_prose(summary, summary.markdown, "markdown", names, allowed),
+        *_prose(summary, names, allowed),
     }
     return tuple(sorted(found))
 
 
-def _prose(
-    summary: LearningSummary, text: str, name: str, teams: tuple[str, ...], allowed: Sequence[str]
-) -> Iterator[Violation]:
+def _prose(summary: LearningSummary, teams: tuple[str, ...], allowed: Sequence[str]) -> Iterator[Violation]:
     if len(summary.text.split()) > rendering.MAX_WORDS:
         yield Violation("too_long", "text")
-    numbers = _numbers(summary)
-    for index, line in enumerate(_masked(summary, text).splitlines(), start=1):
-        place = f"{name} line {index}"
-        yield from (Violation(rule, place) for rule in _broken(line))
-        if language.VERDICT_ON_CHANCE.search(line):
-            yield Violation("verdict_on_chance", place)
-        if not line.isupper() and language.capitalised_inside(line.lstrip(_MARKS), allowed):
-            yield Violation("name", place)
-        if _names_another(line, teams, summary.team_name):
-            yield Violation("other_team", place)
-        for number in _NUMBER.findall(line):
-            if float(number) not in numbers:
-                yield Violation("number_not_in_payload", place)
-            if float(number) < 8:
-                yield Violation("small_count", place)
+    numbers, foreign = _numbers(summary), _foreign(summary)
+    for name, text in (("text", summary.text), ("markdown", summary.markdown)):
+        for index, line in enumerate(_masked(text, foreign).splitlines(), start=1):
+            place = f"{name} line {index}"
+            yield from (Violation(rule, place) for rule in _broken(line))
+            if not line.isupper() and language.capitalised_inside(line.lstrip(_MARKS), allowed):
+                yield Violation("name", place)
+            if _names_another(line, teams, summary.team_name):
+                yield Violation("other_team", place)
+            for number in map(float, _NUMBER.findall(line)):
+                if number not in numbers:
+                    yield Violation("number_not_in_payload", place)
+                if number < 8:
+                    yield Violation("small_count", place)
 
 
 @lru_cache(maxsize=1_024)
 def _broken(line: str) -> tuple[str, ...]:
     """The rules that a line of our own prose breaks; most lines stand on every page, and none holds a quote."""
-    return tuple(rule for rule, pattern in _PROSE if pattern.search(line))
+    return tuple(rule for rule, pattern in _LINE if pattern.search(line))
 
 
 def _names_another(line: str, teams: tuple[str, ...], own: str) -> bool:
@@ -121,16 +118,21 @@ def _names_another(line: str, teams: tuple[str, ...], own: str) -> bool:
     return any(re.search(rf"(?<!\w){re.escape(other)}(?!\w)", line) for other in others)
 
 
-def _masked(summary: LearningSummary, text: str) -> str:
-    """The text without what is not our own prose, longest first so that one name inside another goes with it."""
+def _foreign(summary: LearningSummary) -> list[str]:
+    """What the page holds that is not our own prose, longest first so that one name inside another goes with it."""
     foreign = {summary.team_name, summary.organisation, summary.certainty.model_version or ""}
     foreign |= {quote.text for quote in summary.quotes}
     foreign |= {wording.commitment(made) for made in summary.commitments} | set(_dates(summary))
     if summary.certainty.icon_wrong_once_in is not None:
         foreign.add(wording.WRONG_ONCE.format(once_in=summary.certainty.icon_wrong_once_in))
     foreign |= {rendering.escaped(part) for part in foreign} | {part.upper() for part in foreign}
-    for part in sorted(filter(None, foreign), key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", _MASK, text)
+    return sorted(filter(None, foreign), key=len, reverse=True)
+
+
+def _masked(text: str, foreign: Iterable[str]) -> str:
+    for part in foreign:
+        if part in text:
+            text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", _MASK, text)
     return text
 
 

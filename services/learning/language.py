@@ -291,6 +291,8 @@ _NAME_BEFORE_VERB = re.compile(
     r"(?:and|&) [A-Z]\w+)(?!\w)"
 )
 _WORD = re.compile(r"[^\W\d_][\w'\u2019&-]*")
+_PERHAPS_CAPITAL = re.compile("[^\\x00-@\\[-\\x7f\u2019\u201c\u201d\u2026]")
+"""A capital letter, or what is not plain English; most lines have none after their first character."""
 _SENTENCE_END = re.compile(r"[.!?:…\n•\-\u2013\u2014\"\u201c\u201d(]\s*$")
 
 
@@ -301,6 +303,8 @@ def capitalised_inside(text: str, allowed: Iterable[str] = ()) -> list[str]:
         text: what to look at.
         allowed: names that are not people's: wards, sites, services.
     """
+    if not _PERHAPS_CAPITAL.search(text, 1):
+        return []
     known = _known(tuple(allowed))
     found = []
     for match in _WORD.finditer(text):
@@ -335,4 +339,6 @@ def unprintable(text: str) -> bool:
 
 def words(text: str) -> list[str]:
     """Its words, in lower case."""
-    return [match.group().casefold().replace("\u2019", "'") for match in _WORD.finditer(text)]
+    if text.isascii():
+        return _WORD.findall(text.lower())
+    return [word.casefold().replace("\u2019", "'") for word in _WORD.findall(text)]

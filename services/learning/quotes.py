@@ -99,14 +99,17 @@ def identity_faults(text: str, team_names: Iterable[str] = (), allowed: Sequence
 
 def quotable(text: str, team_names: Iterable[str] = (), allowed: Sequence[str] = ()) -> bool:
     """Whether a quote passes both halves of the gate, says something, and is short enough to be read."""
-    count = len(text.split())
-    return (
-        SHORTEST <= count <= LONGEST
-        and len(text) <= 200
-        and len(set(language.words(text)) - language.EMPTY) >= MEANING
-        and not any(pattern.search(text) for pattern in _TONE)
-        and not identity_faults(text, team_names, allowed)
-    )
+    return _vocabulary(text, team_names, allowed) is not None
+
+
+def _vocabulary(text: str, team_names: Iterable[str], allowed: Sequence[str]) -> frozenset[str] | None:
+    """The words of what is `quotable`, else None."""
+    if not SHORTEST <= len(text.split()) <= LONGEST or len(text) > 200:
+        return None
+    found = frozenset(language.words(text))
+    if len(found - language.EMPTY) < MEANING or any(pattern.search(text) for pattern in _TONE):
+        return None
+    return None if identity_faults(text, team_names, allowed) else found
 
 
 def usable(candidates: Iterable[Candidate], team_names: Sequence[str], allowed: Sequence[str]) -> list[Candidate]:
@@ -118,8 +121,9 @@ def usable(candidates: Iterable[Candidate], team_names: Sequence[str], allowed: 
     for candidate in candidates:
         said = " ".join(candidate.text.split())
         contradicts = candidate.sentiment in PRAISE and language.DENIED_PRAISE.search(said)
-        if not contradicts and quotable(said, team_names, allowed):
-            passed.append(replace(candidate, text=said, vocabulary=frozenset(language.words(said))))
+        vocabulary = None if contradicts else _vocabulary(said, team_names, allowed)
+        if vocabulary is not None:
+            passed.append(replace(candidate, text=said, vocabulary=vocabulary))
     used_by = Counter(word for candidate in passed for word in candidate.vocabulary)
 
     def typicality(candidate: Candidate) -> float:

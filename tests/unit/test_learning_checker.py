@@ -246,6 +246,11 @@ def test_ordinary_words_are_not_taken_for_names(text: str) -> None:
     assert quotes.identity_faults(text) == ()
 
 
+@pytest.mark.parametrize("name", ["Asha", "Élodie", "Ślązak", "Ørsted", "Αθηνά"])
+def test_a_capital_of_any_alphabet_may_begin_a_name(name: str) -> None:
+    assert language.capitalised_inside(f"we\u2019re glad that {name} was there\u201d") == [name]
+
+
 def test_a_place_of_the_allow_list_is_no_name() -> None:
     assert language.capitalised_inside("We went to Harbour House", ("Harbour House",)) == []
 
