@@ -10,9 +10,10 @@ from pathlib import Path
 
 import yaml
 
-from services.analysis.encoder import Encoder, ModelError
+from services.analysis.encoder import Encoder
 from services.analysis.handlers import SERVICE, SubmittedHandler
 from services.analysis.labels import LabelFile
+from services.analysis.network import ModelError
 from services.analysis.operator_model import Classifier, OperatorEncoder
 from services.analysis.reader import Reader, TextEncoder
 from services.analysis.roles import urgent_roles

@@ -21,7 +21,17 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from services.analysis.given_names import CERTAIN_NAMES
-from services.analysis.network import Network, computes_bf16, pad, padded_count, padded_length, token_batches
+from services.analysis.network import (
+    ModelError,
+    Network,
+    computes_bf16,
+    full_count,
+    pad,
+    padded_count,
+    padded_length,
+    token_batches,
+)
+from services.analysis.word_model import WordModel
 
 MODEL_FOLDER = Path(__file__).parent / "model"
 
@@ -32,13 +42,11 @@ _MARK = "[\u0300-\u036f\u200b-\u200d\u2060\ufeff\u00ad]"
 WORD = re.compile(
     f"{_LETTER}(?:{_LETTER}|{_MARK})*(?:['\u2019\u02bc\u2010\u2011-](?![sS]\\b){_LETTER}(?:{_LETTER}|{_MARK})*)*"
 )
+_ASCII_WORD = re.compile("[A-Za-z0-9]+(?:['-](?![sS]\\b)[A-Za-z0-9]+)*")
+"""The same in a text of ASCII alone, in half the time."""
 
 # What the network is told about the case of a word, since its tokenizer lower-cases everything.
 CASE_OTHER, CASE_LOWER, CASE_CAPITAL, CASE_UPPER = range(4)
-
-
-class ModelError(RuntimeError):
-    """The model folder is missing, incomplete or does not fit this code; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,6 @@ class Encoded:
 
 
 NAME_FLOOR = 0.005
-SENTIMENTS = 5
 LONGEST_WORD = 64
 
 
@@ -110,7 +117,7 @@ def word_case(word: str) -> int:
 
 def words_of(text: str) -> list[tuple[int, int]]:
     """Character spans of the words of a text, in order."""
-    return [match.span() for match in WORD.finditer(text)]
+    return [match.span() for match in (_ASCII_WORD if text.isascii() else WORD).finditer(text)]
 
 
 def token_words(words: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]) -> list[int]:
@@ -148,9 +155,8 @@ def assemble(
     words = words_of(text[: offsets[-1][1] + LONGEST_WORD]) if offsets else []
     owners = token_words(words, offsets)
     word_cases = [word_case(text[first:last]) for first, last in words]
-    cases = (
-        [CASE_OTHER] * len(lead) + [word_cases[owner] if owner >= 0 else CASE_OTHER for owner in owners] + [CASE_OTHER]
-    )
+    word_cases.append(CASE_OTHER)  # the last stands for -1, no word
+    cases = [CASE_OTHER] * len(lead) + [word_cases[owner] for owner in owners] + [CASE_OTHER]
     return TokenisedText([*lead, *ids, end], cases, words, owners, len(lead))
 
 
@@ -201,72 +207,6 @@ class TextTokeniser:
     def room(self) -> int:
         """How many text tokens fit in the window whatever the question type."""
         return self.max_tokens - max(len(ids) for ids in self.prefix_ids.values()) - 3
-
-
-def gram_keys(item: TokenisedText) -> NDArray[np.int64]:
-    """One number for each token and each pair of neighbours between the outer special tokens, the prefix included."""
-    ids = np.asarray(item.ids[1:-1], dtype=np.int64) + 1
-    return np.concatenate([ids, ids[:-1] * PAIR + ids[1:]])
-
-
-PAIR = 1 << 20
-"""More than there are token ids, so that pairs and single tokens never share a number."""
-
-
-@dataclass(frozen=True, slots=True)
-class WordModel:
-    """Linear classifiers on tokens and pairs of tokens (tf-idf): weaker than the network, but wrong in other places.
-
-    Their probabilities are mixed into the network's; that costs microseconds and gains what a second network would.
-    """
-
-    keys: NDArray[np.int64]
-    """Known `gram_keys`, ascending."""
-    rarity: NDArray[np.float32]
-    """Inverse document frequency of each key."""
-    weights: NDArray[np.float32]
-    """(keys, themes + 5): log odds of the themes, then scores of the sentiment classes."""
-    bias: NDArray[np.float32]
-    share: float
-    """Weight against the network, 0..1."""
-
-    @classmethod
-    def load(cls, path: Path) -> WordModel:
-        """Reads the arrays that the training code saved."""
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                weights = arrays["weights"].astype(np.float32)
-                return cls(arrays["keys"], arrays["rarity"], weights, arrays["bias"], float(arrays["share"]))
-        except (OSError, KeyError, ValueError) as error:
-            message = (
-                f"no word model in {path.parent}: {path.name} is missing or damaged; restore it from the repository"
-            )
-            raise ModelError(message) from error
-
-    def __call__(self, items: Sequence[TokenisedText]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Probabilities of the themes and of the sentiment classes, one row for each text, whatever the others are."""
-        grams = [gram_keys(item) for item in items]
-        rows = np.repeat(np.arange(len(items)), [len(keys) for keys in grams])
-        wanted = np.concatenate([*grams, np.zeros(0, dtype=np.int64)])
-        columns = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
-        known = self.keys[columns] == wanted
-        cells, counts = np.unique(rows[known] * len(self.keys) + columns[known], return_counts=True)
-        rows, columns = cells // len(self.keys), cells % len(self.keys)
-        values = (1 + np.log(counts)) * self.rarity[columns]
-        norms = np.sqrt(np.bincount(rows, values**2, minlength=len(items)))
-        scores = np.tile(self.bias, (len(items), 1))
-        present, starts = np.unique(rows, return_index=True)
-        if present.size:
-            terms = self.weights[columns] * (values / norms[rows])[:, None].astype(np.float32)
-            scores[present] += np.add.reduceat(terms, starts, axis=0)
-        themes, sentiment = scores[:, :-SENTIMENTS], scores[:, -SENTIMENTS:]
-        powers = np.exp(sentiment - sentiment.max(axis=1, keepdims=True, initial=-np.inf))
-        chances: NDArray[np.float32] = (1 / (1 + np.exp(-themes))).astype(np.float32)
-        return chances, (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
-
-    def mixed(self, network: NDArray[np.float32], own: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The network's probabilities with this model's share in them."""
-        return (1 - self.share) * network + self.share * own
 
 
 def _known_names(path: Path) -> frozenset[str]:
@@ -340,7 +280,7 @@ class Encoder:
             what the pass raised.
         """
         tokenised = self.tokeniser(texts, question_types)
-        batches = token_batches([len(item.ids) for item in tokenised], self._budget)
+        batches = token_batches([len(item.ids) for item in tokenised], self._budget, full_count)
         passes = [self._pool.submit(self._pass, [tokenised[index] for index in batch]) for batch in batches]
         return ((batch, done.result()) for batch, done in zip(batches, passes, strict=True))
 
@@ -360,9 +300,12 @@ class Encoder:
         themes, sentiment, severity, names = (answer[: len(items)] for answer in answers)
         word_themes, word_sentiment = self._words(items)
         themes, sentiment = self._words.mixed(themes, word_themes), self._words.mixed(sentiment, word_sentiment)
+        named = np.any(names >= NAME_FLOOR, axis=1)
         return [
-            Encoded(themes[row], sentiment[row], float(severity[row]), name_words(item, names[row]))
-            for row, item in enumerate(items)
+            Encoded(theme, feeling, severe, name_words(item, name) if has_names else [])
+            for item, theme, feeling, severe, name, has_names in zip(
+                items, themes, sentiment, severity.tolist(), names, named, strict=True
+            )
         ]
 
 

@@ -17,7 +17,7 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.analysis.encoder import SENTIMENTS
+from services.analysis.word_model import SENTIMENTS
 from shared.errors import UsageError
 
 SETTING = "HEED_ANALYSIS_MODEL_LABELS"

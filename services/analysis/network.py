@@ -6,8 +6,8 @@ at every layer. Which stream computes a pass does not change its answers: all ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, groupby
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,10 @@ COUNT_STEPS, LARGEST_STEP = ((8, 1), (16, 2), (32, 4), (64, 8)), 16
 OUTPUTS = ("themes", "sentiment", "severity", "names")
 MOST_STREAMS = 4
 """Each has its own memory for a pass; a batch seldom has more passes worth computing at once."""
+
+
+class ModelError(RuntimeError):
+    """The model folder is missing, incomplete or does not fit this code; the message says what to do."""
 
 
 def computes_bf16() -> bool:
@@ -88,18 +92,25 @@ class Network:
         self(one, one, one)
 
 
-def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+def token_batches(
+    lengths: Sequence[int], budget: int, full: Callable[[int], int] = lambda most: most
+) -> list[list[int]]:
     """Groups text indices so that a group has one padded length and stays within the budget; most tokens first.
 
     What takes longest begins first, so that passes side by side end at about the same time. A text is padded to the
-    same length whatever stands beside it, and then its answers are the same to the last bit.
+    same length whatever stands beside it, so that its answers do not depend on that (decision 7 tells how exactly).
+
+    Args:
+        lengths: tokens of each text.
+        budget: tokens of a group at most, one text apart.
+        full: how many texts make a group full where so many have room.
     """
     padded = [padded_length(length) for length in lengths]
     order = sorted(range(len(padded)), key=lambda index: (-padded[index], index))
     found: list[list[int]] = []
     for length, group in groupby(order, key=padded.__getitem__):
         members = list(group)
-        size = max(1, budget // length)
+        size = full(max(1, budget // length))
         found += [members[at : at + size] for at in range(0, len(members), size)]
     return sorted(found, key=lambda batch: -len(batch) * padded[batch[0]])
 
@@ -118,6 +129,11 @@ def padded_count(count: int) -> int:
     return -(-count // step) * step
 
 
+def full_count(most: int) -> int:
+    """How many texts a pass gets that has room for so many: as many as leave no row empty."""
+    return max(count for count in range(1, most + 1) if padded_count(count) == count)
+
+
 def pad(
     items: Sequence[TokenisedText], width: int | None = None, rows: int | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -125,10 +141,16 @@ def pad(
 
     Rows without a text have one token, as the mean of none would be no number.
     """
-    shape = (rows or len(items), width or max(len(item.ids) for item in items))
-    ids, mask, cases = (np.zeros(shape, dtype=np.int64) for _ in range(3))
+    lengths = np.zeros((rows or len(items), 1), dtype=np.int64)
+    lengths[: len(items), 0] = [len(item.ids) for item in items]
+    filled = np.arange(width or lengths.max()) < lengths
+    mask = filled.astype(np.int64)
     mask[len(items) :, 0] = 1
-    for row, item in enumerate(items):
-        length = len(item.ids)
-        ids[row, :length], mask[row, :length], cases[row, :length] = item.ids, 1, item.cases
-    return ids, mask, cases
+    return _filled(filled, [item.ids for item in items]), mask, _filled(filled, [item.cases for item in items])
+
+
+def _filled(where: NDArray[np.bool_], values: Iterable[Iterable[int]]) -> NDArray[np.int64]:
+    """Zeros, but for the values of each row where it is to be filled."""
+    array = np.zeros(where.shape, dtype=np.int64)
+    array[where] = np.fromiter(chain.from_iterable(values), dtype=np.int64)
+    return array

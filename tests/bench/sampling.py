@@ -36,7 +36,7 @@ OTHER = "event loop and other"
 KINDS: tuple[tuple[str, str], ...] = (
     (r"/openvino/", "network, calling thread"),
     (r"services/analysis/encoder\.py:(TextTokeniser|assemble|token_words|words_of|word_case)", "tokeniser"),
-    (r"services/analysis/encoder\.py:", "network, calling thread"),
+    (r"services/analysis/(encoder|word_model)\.py:", "network, calling thread"),
     (r"services/analysis/(events|handlers)\.py:", "analysis: events in and out"),
     (r"services/analysis/|/phonenumbers/", "rules: redaction, urgent, quotes, language"),
     (r"/pydantic|/json/|shared/(events|summaries|cloudevents|questions)\.py:", "JSON and pydantic"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import calendar
 import time
 
 import pytest
@@ -52,6 +53,11 @@ def found(text: str) -> list[tuple[str, str]]:
         ("dob", "DOB «12/03/1960»"),
         ("dob", "born on «12th March 1960»"),
         ("dob", "«1960-03-12» (dob)"),
+        *(
+            ("dob", f"«{date}», date of birth")
+            for month in calendar.month_name[1:]
+            for date in (f"12th of {month} 1960", f"{month[:3].lower()} 12, 60", f"12 {month[:3].upper()} 1960")
+        ),
         ("staff_id", "NMC PIN «98A1234E»"),
         ("staff_id", "her badge said «38118»."),
         ("hospital_no", "Hospital number «RTD1234567»"),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.analysis.encoder import (
     CASE_CAPITAL,
@@ -15,17 +17,24 @@ from services.analysis.encoder import (
     CASE_UPPER,
     MODEL_FOLDER,
     NAME_FLOOR,
+    WORD,
     Encoded,
     Encoder,
-    ModelError,
-    WordModel,
-    gram_keys,
     name_words,
     token_words,
     word_case,
     words_of,
 )
-from services.analysis.network import MOST_STREAMS, computes_bf16, padded_count, padded_length, token_batches
+from services.analysis.network import (
+    MOST_STREAMS,
+    ModelError,
+    computes_bf16,
+    full_count,
+    padded_count,
+    padded_length,
+    token_batches,
+)
+from services.analysis.word_model import WordModel, gram_keys
 
 TEXTS = [
     "Nothing.",
@@ -219,7 +228,7 @@ def test_the_word_model_reads_each_text_for_itself(encoder: Encoder) -> None:
 
 def test_the_word_model_weighs_rare_grams_and_repeats(encoder: Encoder) -> None:
     item = encoder.tokeniser(["parking parking"], ["nonspecific"])[0]
-    keys = gram_keys(item)
+    _, keys = gram_keys([item])
     parking = keys[item.lead - 1]
     words = WordModel(
         keys=np.array([parking]),
@@ -240,6 +249,11 @@ def test_the_artefact_fits_the_repository() -> None:
         json.loads((MODEL_FOLDER / "model.json").read_text(encoding="utf-8"))["sentiment_labels"]["1"]
         == "very positive"
     )
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_the_words_of_plain_english_are_those_of_any_text(text: str) -> None:
+    assert words_of(text) == [match.span() for match in WORD.finditer(text)]
 
 
 def test_words_keep_inner_marks_and_drop_a_possessive() -> None:
@@ -280,6 +294,13 @@ def test_a_pass_has_one_of_few_numbers_of_rows_and_few_empty_ones() -> None:
     assert all(count <= padded <= count * 1.25 for count, padded in enumerate(rows, start=1))
     assert rows == sorted(rows)
     assert len(set(rows)) <= 40
+
+
+def test_a_full_pass_has_no_empty_row() -> None:
+    batches = token_batches([20] * 100, 2048, full_count)
+    assert [len(batch) for batch in batches] == [80, 20], "85 would have room, in a pass of 96 rows"
+    for most in range(1, 257):
+        assert padded_count(full_count(most)) == full_count(most) <= most < full_count(most) * 1.25
 
 
 def test_a_word_is_as_likely_a_name_as_its_most_likely_token(encoder: Encoder) -> None:

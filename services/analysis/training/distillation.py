@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from services.analysis.encoder import TextTokeniser, WordModel
+from services.analysis.encoder import TextTokeniser
 from services.analysis.training.dataset import THEME_NAMES, Comment
 from services.analysis.training.fitting import Array, Example, Predictions, Recipe, Soft, Trainer, graded, predict
 from services.analysis.training.injection import Injector
@@ -23,6 +23,7 @@ from services.analysis.training.large import LargeRecipe
 from services.analysis.training.names import NamePool
 from services.analysis.training.network import SENTIMENTS, Network
 from services.analysis.training.words import fit_words
+from services.analysis.word_model import WordModel
 
 Note = Callable[[str], None]
 

@@ -1,4 +1,4 @@
-"""Fits the word model that runs beside the network (`services.analysis.encoder.WordModel`)."""
+"""Fits the word model that runs beside the network (`services.analysis.word_model`)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from services.analysis.encoder import SENTIMENTS, TextTokeniser, TokenisedText, WordModel, gram_keys
+from services.analysis.encoder import TextTokeniser, TokenisedText
 from services.analysis.training.dataset import FOLDS, Comment
 from services.analysis.training.measures import Array, Flags, theme_matrix
+from services.analysis.word_model import SENTIMENTS, WordModel, gram_keys
 
 NEVER = -8.0
 """Log odds of a theme that has too few comments to learn from."""
@@ -59,7 +60,7 @@ def save_words(model: WordModel, path: Path) -> None:
 
 
 def _grams(item: TokenisedText) -> list[int]:
-    found: list[int] = gram_keys(item).tolist()
+    found: list[int] = gram_keys([item])[1].tolist()
     return found
 
 
