@@ -155,8 +155,9 @@ def assemble(
     words = words_of(text[: offsets[-1][1] + LONGEST_WORD]) if offsets else []
     owners = token_words(words, offsets)
     word_cases = [word_case(text[first:last]) for first, last in words]
-    word_cases.append(CASE_OTHER)  # the last stands for -1, no word
-    cases = [CASE_OTHER] * len(lead) + [word_cases[owner] for owner in owners] + [CASE_OTHER]
+    cases = (
+        [CASE_OTHER] * len(lead) + [word_cases[owner] if owner >= 0 else CASE_OTHER for owner in owners] + [CASE_OTHER]
+    )
     return TokenisedText([*lead, *ids, end], cases, words, owners, len(lead))
 
 
@@ -300,12 +301,9 @@ class Encoder:
         themes, sentiment, severity, names = (answer[: len(items)] for answer in answers)
         word_themes, word_sentiment = self._words(items)
         themes, sentiment = self._words.mixed(themes, word_themes), self._words.mixed(sentiment, word_sentiment)
-        named = np.any(names >= NAME_FLOOR, axis=1)
         return [
-            Encoded(theme, feeling, severe, name_words(item, name) if has_names else [])
-            for item, theme, feeling, severe, name, has_names in zip(
-                items, themes, sentiment, severity.tolist(), names, named, strict=True
-            )
+            Encoded(themes[row], sentiment[row], float(severity[row]), name_words(item, names[row]))
+            for row, item in enumerate(items)
         ]
 
 

@@ -82,6 +82,8 @@ _MONTH = (
 )
 _YEAR = r"(?:(?:18|19|20)?\d\d)"
 _DATE = (
+    # Nothing else begins one: looked at first, as trying each month at every letter takes three times as long.
+    r"(?=\d|[jfmasond][aepuco][nbrylgptvc])"
     rf"(?:\d{{1,2}} ?[./ -] ?\d{{1,2}} ?[./ -] ?{_YEAR}|{_YEAR}-\d{{1,2}}-\d{{1,2}}"
     rf"|\d{{1,2}}(?:st|nd|rd|th)?(?: of)?[ ./-]?{_MONTH}[., /-]{{0,2}}{_YEAR}"
     rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? {_YEAR}|\d{{6}}|\d{{8}})(?!\d)"
@@ -98,12 +100,7 @@ DOB = re.compile(
     rf"(?P<value>{_DATE})",
     _I,
 )
-DOB_AFTER = re.compile(
-    # No date begins otherwise: four times as fast as trying each month at every letter.
-    r"(?<!\d)(?=\d|[jfmasond][aepuco][nbrylgptvc])"
-    rf"(?P<value>{_DATE})[ ,]{{0,2}}\(?(?:d\.? ?o\.? ?b\b|date of birth)",
-    _I,
-)
+DOB_AFTER = re.compile(rf"(?<!\d)(?P<value>{_DATE})[ ,]{{0,2}}\(?(?:d\.? ?o\.? ?b\b|date of birth)", _I)
 
 NINO = re.compile(r"\b[A-Z]{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[A-D]\b", _I)
 

@@ -103,7 +103,8 @@ def token_batches(
     Args:
         lengths: tokens of each text.
         budget: tokens of a group at most, one text apart.
-        full: how many texts make a group full where so many have room.
+        full: how many texts make a group full where so many have room; training, which computes no empty rows, and
+            whose bits would change, fills the budget.
     """
     padded = [padded_length(length) for length in lengths]
     order = sorted(range(len(padded)), key=lambda index: (-padded[index], index))

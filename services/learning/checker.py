@@ -130,6 +130,7 @@ def _foreign(summary: LearningSummary) -> list[str]:
 
 
 def _masked(text: str, foreign: Iterable[str]) -> str:
+    """The text without what stands in it as words of its own."""
     for part in foreign:
         if part in text:
             text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", _MASK, text)
