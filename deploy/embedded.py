@@ -62,6 +62,10 @@ BUCKET = "heed-media"
 
 SECRETS_FILE = "secrets.json"
 
+UNHURRIED = 250
+"""Milliseconds that a poll waits in services that no page waits for: what the embedded broker does to answer "nothing"
+costs it, and us, milliseconds of computing."""
+
 LAST_REQUESTS = 5
 """Seconds that requests in hand get to end in when the stack stops."""
 
@@ -190,9 +194,15 @@ class _Pipeline:
             LearningSettings, database_url=SecretStr(self.urls["learning"]), catalogue=self.catalogue
         )
         analysis = self._settings(AnalysisSettings, allow_list_file=self.catalogue)
-        media = self._settings(MediaSettings, database_url=SecretStr(self.urls["media"]), **self._bucket())
+        media = self._settings(
+            MediaSettings,
+            database_url=SecretStr(self.urls["media"]),
+            batch_timeout_ms=UNHURRIED,
+            **self._bucket(),
+        )
         gateway = self._settings(
             GatewaySettings,
+            batch_timeout_ms=UNHURRIED,
             database_url=SecretStr(self.urls["gateway"]),
             pseudonym_key=SecretStr(self.kept.pseudonym_key),
             urgent_words_token=SecretStr(self.kept.words_token),
@@ -212,6 +222,7 @@ class _Pipeline:
         """The last reader of all, and so the first to start; the gateway it asks only when a patient does."""
         settings = self._settings(
             PortalSettings,
+            batch_timeout_ms=UNHURRIED,
             database_url=SecretStr(self.urls["portal"]),
             catalogue=self.catalogue,
             portal_url=url,

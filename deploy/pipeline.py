@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from services.learning.pages import Page
     from services.learning.store import TeamCount, UnroutedGroup
 
-LOOK_AGAIN = 0.3
+LOOK_AGAIN = 0.5
 SOONEST = 0.05
 """Seconds between looks at how far the reading is: at most, and when it should be at its end."""
 
