@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from services.learning import wording
@@ -64,7 +63,7 @@ class Handlers:
     def _reading(self, delivery: Delivery[FeedbackAnalysed]) -> Reading:
         event = delivery.event
         team = self._router.team_for(event.about, event.source.channel)
-        return replace(reading_of(event, team, self._kind), traceparent=delivery.traceparent)
+        return reading_of(event, team, self._kind, delivery.traceparent)
 
     async def _take(self, readings: Sequence[Reading]) -> None:
         change = await self._store.take(readings)

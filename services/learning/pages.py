@@ -70,7 +70,7 @@ _QUOTABLE = text(
     "AND uncorrected IS NULL ORDER BY feedback_id LIMIT :candidates) AS r ORDER BY r.feedback_id"
 )
 _NEWEST = text(
-    f"SELECT p.team_id, p.period, p.revision, p.payload, p.sources, p.held, p.parts FROM {_PAIRS} "  # noqa: S608
+    f"SELECT p.team_id, p.period, p.revision, p.payload, p.sources, p.held FROM {_PAIRS} "  # noqa: S608
     "JOIN page AS p USING (team_id, period)"
 )
 _WRITE = text(
@@ -97,16 +97,21 @@ _CLOSES = text(
 )
 _INCLUDE = text(
     # A reading that is being changed right now is skipped: its change marks the page as due again.
-    "WITH unlocked AS (SELECT feedback_id FROM reading WHERE team_id = :team AND period = :period "
-    "AND included_revision IS NULL AND NOT withdrawn FOR UPDATE SKIP LOCKED), "
-    "included AS (UPDATE reading SET included_revision = :revision FROM unlocked "
-    "WHERE reading.feedback_id = unlocked.feedback_id RETURNING reading.feedback_id), "
-    "numbered AS (SELECT feedback_id, (row_number() OVER (ORDER BY feedback_id) - 1) / :size AS chunk FROM included) "
-    "INSERT INTO included_part (team_id, period, part, revision, feedback_ids, included_at) "
-    "SELECT :team, :period, :first + chunk, :revision, array_agg(feedback_id ORDER BY feedback_id), :now "
-    "FROM numbered GROUP BY chunk RETURNING part"
+    f"WITH unlocked AS (SELECT feedback_id, revision, parts FROM {_PAIRS} "  # noqa: S608 - constants only
+    "JOIN page USING (team_id, period) JOIN reading USING (team_id, period) "
+    "WHERE included_revision IS NULL AND NOT withdrawn FOR UPDATE OF reading SKIP LOCKED), "
+    "included AS (UPDATE reading SET included_revision = revision FROM unlocked "
+    "WHERE reading.feedback_id = unlocked.feedback_id "
+    "RETURNING reading.feedback_id, team_id, period, revision, parts), "
+    "numbered AS (SELECT *, parts + (row_number() OVER (PARTITION BY team_id, period ORDER BY feedback_id) - 1) / :size"
+    " AS part FROM included), "
+    "listed AS (INSERT INTO included_part (team_id, period, part, revision, feedback_ids, included_at) "
+    "SELECT team_id, period, part, revision, array_agg(feedback_id ORDER BY feedback_id), :now "
+    "FROM numbered GROUP BY team_id, period, part, revision RETURNING team_id, period, part) "
+    "UPDATE page SET parts = latest.part + 1 "
+    "FROM (SELECT team_id, period, max(part) AS part FROM listed GROUP BY team_id, period) AS latest "
+    "WHERE page.team_id = latest.team_id AND page.period = latest.period"
 )
-_PARTS = text("UPDATE page SET parts = :parts WHERE team_id = :team AND period = :period")
 _DIGESTS_DUE = text(
     # An update, not nothing, where it is due already: it waits for whoever writes these digests now, from older counts.
     "INSERT INTO due_digest (period) SELECT DISTINCT unnest(CAST(:periods AS date[])) AS period ORDER BY period "
@@ -239,7 +244,7 @@ class PageStore:
             newest = await _newest(connection, wanted)
             # Pages take milliseconds of computing each: in a thread, so that the process's other work goes on.
             writings = await asyncio.to_thread(
-                lambda: [write(item, newest[pair][0] if pair in newest else None) for pair, item in material.items()]
+                lambda: [write(item, newest.get(pair)) for pair, item in material.items()]
             )
             written = [writing.page for writing in writings if writing.changed or writing.adds_sources]
             if written:
@@ -247,10 +252,8 @@ class PageStore:
                 await connection.execute(_WRITE, {"rows": _rows(written, traces)})
             await connection.execute(_TAKE_BACK, _columns([pair for pair in pairs if claimed[pair].removes]))
             await connection.execute(_CLOSES, {**wanted, "closings": [writing.closes_at for writing in writings]})
-            for pair, writing in zip(pairs, writings, strict=True):
-                if writing.include:
-                    first = newest[pair][1] if pair in newest else 0
-                    await _include(connection, pair, writing.page.summary.revision, first, now)
+            included = [pair for pair, writing in zip(pairs, writings, strict=True) if writing.include]
+            await connection.execute(_INCLUDE, {**_columns(included), "size": PART, "now": now})
             await connection.execute(_DIGESTS_DUE, {"periods": wanted["periods"]})
             await connection.execute(_DONE, wanted)
         return writings
@@ -320,23 +323,14 @@ def _reach(pairs: Sequence[Pair], kind: PeriodKind) -> dict[str, list[object]]:
     }
 
 
-async def _newest(connection: AsyncConnection, wanted: Mapping[str, object]) -> dict[Pair, tuple[Page, int]]:
+async def _newest(connection: AsyncConnection, wanted: Mapping[str, object]) -> dict[Pair, Page]:
     rows = await connection.execute(_NEWEST, wanted)
     return {
-        (row.team_id, row.period): (
-            Page(summary_of(row.payload), tuple(row.held), sources=sources_of(row.sources, row.revision)),
-            row.parts,
+        (row.team_id, row.period): Page(
+            summary_of(row.payload), tuple(row.held), sources=sources_of(row.sources, row.revision)
         )
         for row in rows
     }
-
-
-async def _include(connection: AsyncConnection, pair: Pair, revision: int, first: int, now: datetime) -> None:
-    team, period = pair
-    given = {"team": team, "period": period, "revision": revision, "first": first, "size": PART, "now": now}
-    parts = [row.part for row in await connection.execute(_INCLUDE, given)]
-    if parts:
-        await connection.execute(_PARTS, {"team": team, "period": period, "parts": max(parts) + 1})
 
 
 def _columns(pairs: Sequence[Pair]) -> dict[str, object]:

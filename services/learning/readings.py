@@ -54,7 +54,9 @@ class Reading:
         return self.measures if self.uncorrected is None else self.uncorrected
 
 
-def reading_of(event: FeedbackAnalysed, team_id: str, kind: PeriodKind = "month") -> Reading:
+def reading_of(
+    event: FeedbackAnalysed, team_id: str, kind: PeriodKind = "month", traceparent: str | None = None
+) -> Reading:
     """The reading that an event stands for, in the period of that kind in which it happened."""
     return Reading(
         feedback_id=event.feedback_id,
@@ -91,6 +93,7 @@ def reading_of(event: FeedbackAnalysed, team_id: str, kind: PeriodKind = "month"
             "media": [] if event.redactions else _stored(event.media),
             "model_version": _clean(event.model_version),
         },
+        traceparent=traceparent,
     )
 
 

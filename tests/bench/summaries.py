@@ -163,10 +163,7 @@ QUERIES: dict[str, tuple[TextClause, Mapping[str, str | list[str]]]] = {
     "counters": (pages._COUNTERS, ONE),
     "quotable": (pages._QUOTABLE, {**ONE, "candidates": "60"}),
     "newest page": (pages._NEWEST, ONE),
-    "include": (
-        pages._INCLUDE,
-        {"team": "team-1", "period": "2025-12-01", "revision": "1", "size": "1000", "first": "0", "now": "2026-01-01"},
-    ),
+    "include": (pages._INCLUDE, {**ONE, "size": "1000", "now": "2026-01-01"}),
     "digest counters": (digest_store._COUNTERS, {"periods": ["2025-12-01"], "teams": ["team-1"]}),
 }
 """Every query between "a page is due" and "it is sent" that could look at more than its own rows, with its values."""

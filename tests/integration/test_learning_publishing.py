@@ -228,6 +228,19 @@ async def test_a_long_list_of_feedback_goes_out_in_parts(desk: Desk) -> None:
     assert len({feedback for part in told for feedback in part.feedback_ids}) == n
 
 
+async def test_lists_of_pages_that_are_written_together_are_numbered_page_by_page(desk: Desk) -> None:
+    may, june = datetime(2026, 5, 10, tzinfo=UTC), datetime(2026, 6, 10, tzinfo=UTC)
+    await desk.take(*month(12, occurred_at=may))
+    await desk.publishing.settle()
+
+    await desk.take(*month(13, start=100, occurred_at=may), *month(14, start=200, occurred_at=june))
+    await desk.publishing.settle()
+
+    told = [(part.period.month, part.revision, part.part, len(part.feedback_ids)) for part in desk.told()]
+    assert told == [(5, 1, 0, 12), (5, 2, 1, 13), (6, 1, 0, 14)]
+    assert await desk.publishing.pending() == 0
+
+
 async def test_feedback_of_no_team_has_a_page_but_its_receipt_is_told_nothing(desk: Desk) -> None:
     await desk.take(*month(12, service="Renal"))
 
