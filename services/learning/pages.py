@@ -64,7 +64,9 @@ _COUNTERS = text(
 )
 _QUOTABLE = text(
     f"SELECT wanted.team_id, wanted.period, r.* FROM {_PAIRS} "  # noqa: S608 - constants only
-    "CROSS JOIN LATERAL (SELECT feedback_id, version, segments, measures, media FROM reading "
+    # Measures and media as text: they are parsed for the few that are quoted.
+    "CROSS JOIN LATERAL (SELECT feedback_id, version, segments, "
+    "CAST(measures AS text) AS measures, CAST(media AS text) AS media FROM reading "
     "WHERE reading.team_id = wanted.team_id AND reading.period = wanted.period AND quote_ok AND NOT withdrawn "
     # What a person corrected is not quoted under the themes that the model gave it.
     "AND uncorrected IS NULL ORDER BY feedback_id LIMIT :candidates) AS r ORDER BY r.feedback_id"
