@@ -1,7 +1,8 @@
 """Where a process's CPU time goes: a thread that looks at all the others a few hundred times a second.
 
 At each look every thread's own CPU clock is read, and what it spent since the last look goes to the innermost frame
-that says something about the kind of work. Nothing is traced, so the code runs at nearly its own speed. The native
+that says something about the kind of work. Nothing is traced, so the code runs at nearly its own speed. A look must
+wait for the interpreter, so a function that lets it go (a hash does) is told some of what ran before it. The native
 threads of the network and the tokeniser have no frames: theirs is what the process spent beyond its Python threads.
 """
 
