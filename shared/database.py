@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from sqlalchemy import Connection
+    from sqlalchemy.engine import AdaptedConnection
 
 STATEMENT_LIMIT = 60.0
 """Seconds after which a statement without an answer counts as "the database is away"."""
@@ -35,11 +36,10 @@ def engine(url: str, schema: str, pool_size: int = 5) -> AsyncEngine:
         schema: the service's own.
         pool_size: connections at most; there is no overflow, so a service cannot starve another.
     """
-    return create_async_engine(
+    made = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_pre_ping=True,
         hide_parameters=True,  # parameters hold patients' words; they must not reach an exception's text
         connect_args={
             "timeout": 10,
@@ -53,6 +53,20 @@ def engine(url: str, schema: str, pool_size: int = 5) -> AsyncEngine:
             },
         },
     )
+    event.listen(made.sync_engine, "checkout", _open_still)
+    return made
+
+
+def _open_still(connection: AdaptedConnection, _record: object, _proxy: object) -> None:
+    """Let no connection be used that PostgreSQL closed while it was idle, nor any as old as that.
+
+    The driver has been told of the end. SQLAlchemy's `pool_pre_ping` asks PostgreSQL, in three round trips each time.
+
+    Raises:
+        InvalidatePoolError: the pool connects anew.
+    """
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
 
 
 def is_away(error: BaseException) -> bool:
