@@ -53,12 +53,12 @@ def engine(url: str, schema: str, pool_size: int = 5) -> AsyncEngine:
             },
         },
     )
-    event.listen(made.sync_engine, "checkout", _open_still)
+    event.listen(made.sync_engine, "checkout", _refuse_closed)
     return made
 
 
-def _open_still(connection: AdaptedConnection, _record: object, _proxy: object) -> None:
-    """Let no connection be used that PostgreSQL closed while it was idle, nor any as old as that.
+def _refuse_closed(connection: AdaptedConnection, _record: object, _proxy: object) -> None:
+    """Refuse a connection that PostgreSQL closed while it was idle, and with it all that are as old.
 
     The driver has been told of the end. SQLAlchemy's `pool_pre_ping` asks PostgreSQL, in three round trips each time.
 
