@@ -22,9 +22,9 @@ DIGIT_WORDS = frozenset(
     ("zero", "oh", "nought", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "double", "triple")
 )
 BED_WORDS = frozenset({"bed", "bay", "room", "cubicle", "bedspace", "sideroom"})
-NETWORKS = frozenset(
-    ("twitter", "insta", "instagram", "tiktok", "snapchat", "snap", "facebook", "fb", "youtube", "mastodon", "bluesky")
-)
+_NETWORKS = "twitter insta instagram ig tiktok snapchat snap facebook fb youtube mastodon bluesky discord"
+NETWORKS = frozenset(_NETWORKS.split())
+BIRTH_WORDS = frozenset({"dob", "born", "birth", "birthday", "birthdate"})
 
 _CONFUSED = str.maketrans("OoIl|", "00111")
 _DIGIT = re.compile(r"[0-9]")
@@ -41,7 +41,9 @@ def digits_for_letters(text: str) -> str:
     return text.translate(_CONFUSED)
 
 
-EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]++ ?@ ?[\w-]++(?:\.[\w-]++)++")
+EMAIL = re.compile(
+    r"(?<![\w.+%'-])[\w.+%'-]++ ?@ ?[\w-]++(?:\.[\w-]++| \. ?(?:com|net|org|co|uk)\b|\. (?:com|net|org|co|uk)\b)++"
+)
 EMAIL_IN_WORDS = re.compile(
     r"(?<![\w.+-])[\w.+-]++(?: dot [\w-]++){0,2}"
     r"(?: ?[\[(] ?at ?[\])] ?[\w-]++(?: ?(?:\.|[\[(] ?dot ?[\])]|\bdot\b) ?[a-z]{2,12}\b){1,3}"
@@ -64,23 +66,30 @@ URL_IN_WORDS = re.compile(
 )
 
 HANDLE = re.compile(r"(?<![\w.@])@[\w.]{1,60}\w")
+_NETWORK = rf"(?:{_NETWORKS.replace(' ', '|')})"
 HANDLE_IN_CONTEXT = re.compile(
-    r"\b(?:twitter|insta|instagram|tiktok|snapchat|snap|facebook|fb|youtube|mastodon|bluesky)"
-    r"(?: (?:name|handle|account|username))?(?: is|:| as) ?(?P<value>(?=[a-z._]{0,30}[\d_])[\w.]{3,40})",
+    rf"\b{_NETWORK}(?: (?:name|handle|account|username))?"
+    r"(?:(?: is|:| as) ?(?=[a-z._]{0,30}[\d_])| (?=[a-z.]{1,30}_))(?P<value>[\w.]{3,40})",
+    _I,
+)
+HANDLE_BEFORE = re.compile(
+    r"\b(?:follow|find|message|add|tag|i'?m|i am|me|as) (?P<value>(?=[a-z.]{1,30}[\d_])[\w.]{3,40})"
+    rf" on {_NETWORK}\b",
     _I,
 )
 
 _N = "[0-9OoIl|]"
 NHS_NUMBER = re.compile(
     rf"(?<![\w+])(?=[0-9]|[OoIl|][0-9])(?:{_N}{{3}}(?P<a>[ ./-]{{1,2}}){_N}{{3}}(?P<b>[ ./-]{{1,2}}){_N}{{4}}"
-    r"|[0-9]{10})(?!\w)"
+    r"|[0-9]{10}|(?P<odd>[0-9]{3}[ ./-][0-9]{7}|[0-9]{6}[ ./-][0-9]{4}))(?!\w)"
 )
+"""The `odd` layouts are as likely of a phone number: they need a context."""
 
 _MONTH = (
     "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     "|nov(?:ember)?|dec(?:ember)?)"
 )
-_YEAR = r"(?:(?:18|19|20)?\d\d)"
+_YEAR = r"(?:'\d\d|(?:18|19|20)?\d\d)"
 _DATE = (
     # Nothing else begins one: looked at first, as trying each month at every letter takes three times as long.
     r"(?=\d|[jfmasond][aepuco][nbrylgptvc])"
@@ -94,12 +103,19 @@ DATE = re.compile(
     _I,
 )
 """Any calendar date, for the quote gate."""
-DOB = re.compile(
-    r"(?:\bd\.? ?o\.? ?b\b\.?|\bdate of birth\b|\bbirth ?da(?:te|y)\b|\bborn\b)"
-    r"(?:[\s:=-]{1,3}(?:is|was|on|the)\b){0,3}[\s:=(-]{0,3}"
-    rf"(?P<value>{_DATE})",
+_ORDINAL = (
+    "(?:(?:twenty[ -]|thirty[ -])?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|tenth|eleventh|twelfth"
+    "|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth)"
+)
+_BIRTH = r"(?:\bd\.? ?o\.? ?b\b\.?|\bdate of birth\b|\bbirth ?da(?:te|y)\b|\bborn\b)"
+_IS = r"(?:[\s:=-]{1,3}(?:is|was|on|the)\b){0,3}[\s:=(-]{0,3}"
+DOB = re.compile(rf"{_BIRTH}{_IS}(?P<value>{_DATE})", _I)
+DOB_IN_WORDS = re.compile(
+    rf"{_BIRTH}{_IS}(?P<value>(?:\d{{1,2}}(?:st|nd|rd|th)?|{_ORDINAL})(?: of)? {_MONTH}\b(?:[., ]{{1,2}}{_YEAR}(?!\d))?"
+    rf"|{_MONTH} (?:the )?(?:\d{{1,2}}(?:st|nd|rd|th)?\b|{_ORDINAL}\b))",
     _I,
 )
+"""The day may be a word, and the year left out: that a child was born on the fifth of May is its birthday."""
 DOB_AFTER = re.compile(rf"(?<!\d)(?P<value>{_DATE})[ ,]{{0,2}}\(?(?:d\.? ?o\.? ?b\b|date of birth)", _I)
 
 NINO = re.compile(r"\b[A-Z]{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[A-D]\b", _I)
@@ -107,7 +123,8 @@ NINO = re.compile(r"\b[A-Z]{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[A-D]\b", _I)
 STAFF_ID = re.compile(
     r"\b(?:(?:nmc|gmc|hcpc|gphc|gdc)(?: (?:pin|registration|reg))?|(?:(?:his|her|their|nurse|staff) )?pin"
     r"|(?:staff|employee|payroll|warrant|collar|badge|i\.?d\.? ?badge|crew|driver|operator|call ?sign)"
-    r"(?: (?:id|i\.d\.|badge|card|pin|code|ref))?)"
+    r"(?: (?:id|i\.d\.|badge|card|pin|code|ref))?"
+    r"|(?:nurse|doctor|midwife|paramedic|porter|carer|hca)(?:'s)? (?:id|badge|no|number)\b)"
     rf"{_VALUE}(?P<value>[A-Z]{{0,3}}-?(?=[A-Z]{{0,2}}\d[A-Z]?\d[A-Z]?\d)[0-9A-Z]{{4,12}})\b",
     _I,
 )
@@ -116,22 +133,28 @@ NMC_PIN = re.compile(r"\b\d{2}[A-L]\d{4}[A-Z]\b", _I)
 HOSPITAL_NO = re.compile(
     r"\b(?:(?:hospital|hosp|patient|unit|district|case ?note|clinic|medical|my record)(?: record)?"
     r"(?: ?(?:no|number|num|id|ref|identifier)\b\.?|#)|m\.?r\.?n\b\.?|crn\b|pas (?:no|number))"
-    rf"{_VALUE}(?P<value>[A-Z]{{0,3}}[ -]?(?=[\d ]{{5,12}})\d(?: ?\d){{4,10}}[A-Z]?)\b",
+    rf"{_VALUE}(?P<value>[A-Z]{{0,3}}[ /-]?(?=[\d ]{{5,12}})\d(?: ?\d){{4,10}}[A-Z]?)\b",
     _I,
 )
 
 REF_NO = re.compile(
-    r"\b(?:reference|ref|case|complaint|incident|datix|ticket|claim|booking|job|log|enquiry|pals)\b\.?"
+    r"\b(?:reference|ref|case|complaint|incident|datix|ticket|claim|booking|job|log|enquiry|pals|order|invoice|policy"
+    r"|membership|passport|account|acc)\b\.?"
     rf"(?: (?:reference|ref|no|number|num|id)\b\.?|#){{0,2}}{_VALUE}"
     r"(?P<value>(?:[A-Z]{1,6}[-/]?\d|\d\d)[\d/-]{3,14}[A-Z]{0,2})\b",
     _I,
 )
 REF_NO_BARE = re.compile(r"\b(?:(?:PALS|DATIX|INC|REF|CAS|WEB)[-/ #]{0,2}\d{4,12}|[A-Z]{2,6}-\d{5,12})\b")
 
+SORT_CODE = re.compile(rf"\bsort ?code\b{_VALUE}(?P<value>\d\d[ -]?\d\d[ -]?\d\d)(?!\w)", _I)
+CARD = re.compile(r"(?<![\w-])\d{4}(?:[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}|[ -]?\d{6}[ -]?\d{5})(?![\w-])")
+"""A payment card's sixteen digits, or fifteen as American Express prints them; a mistyped one, too."""
+
 _NEAR = "(?:[0-9]|(?<=[0-9])[OoIl|]|[OoIl|](?=[0-9]))"
 PHONE = re.compile(
-    rf"(?<![\w+.,])(?:\+ ?|\()?(?=[0-9]|[Oo][0-9])(?:{_NEAR}|[ ().\-/](?=[ (]?{_NEAR})|\((?={_NEAR})){{6,24}}"
-    r"(?<=[0-9OoIl|])(?!\w)"
+    rf"(?<![\w+.,])(?P<number>(?:\+ ?|\()?(?=[0-9]|[Oo][0-9])"
+    rf"(?:{_NEAR}|[ ().\-/](?=[ (]?{_NEAR})|\((?={_NEAR})){{6,24}}(?<=[0-9OoIl|]))"
+    r"(?: ?(?:x|ext\.?) ?[0-9]{1,6})?(?!\w)"
 )
 _SPOKEN = "(?:zero|oh|o|nought|one|two|three|four|five|six|seven|eight|nine|hundred|double|triple)"
 PHONE_IN_WORDS = re.compile(rf"\b{_SPOKEN}(?:[ ,-]{{1,2}}{_SPOKEN}\b){{6,14}}", _I)
@@ -141,7 +164,8 @@ POSTCODE = re.compile(
 )
 POSTCODE_IN_CONTEXT = re.compile(
     r"\bpost(?:al)? ?code(?: is| was|:)? ?"
-    r"(?P<value>[A-Z]{1,2}[ -]?[0-9O][0-9A-Z]?(?:[ .-]{0,2}[0-9O][ -]?[A-Z]{2})?)(?!\w)",
+    r"(?P<value>[A-Z] (?:[A-Z] )?[0-9] (?:[0-9A-Z] )?[0-9] [A-Z] [A-Z]"
+    r"|[A-Z]{1,2}[ -]?[0-9O][0-9A-Z]?(?:[ .-]{0,2}[0-9O][ -]?[A-Z]{2})?)(?!\w)",
     _I,
 )
 
@@ -173,18 +197,19 @@ _AT_HOME = re.compile(
 def is_address(match: re.Match[str]) -> bool:
     """A number and a street, not "10 minutes down the road"; doubtful street words need capitals or "I live at"."""
     words = match["name"].lower().split()
+    at_home = _AT_HOME.search(match.string[max(0, match.start() - 32) : match.start()]) is not None
+    named = match["name"].istitle() and match["street"][0].isupper()
+    if words == ["the"]:  # "27 The Grove"
+        return bool(match["flat"]) or at_home or (bool(match["sure"]) and named)
     if not _NOT_A_STREET.isdisjoint(words):
         return False
-    if match["sure"] or match["flat"]:
-        return True
-    named = match["name"].istitle() and match["street"][0].isupper()
-    return named or _AT_HOME.search(match.string[max(0, match.start() - 32) : match.start()]) is not None
+    return bool(match["sure"] or match["flat"]) or named or at_home
 
 
 VEHICLE = re.compile(
     r"(?P<context>\b(?:reg(?:istration)?|number ?plate|plate|vehicle|car|van|ambulance)\b"
     r"(?: (?:no|number|is|was|reg)\b\.?){0,3}[: ]{1,2})?"
-    r"(?<![\w-])(?P<value>[A-HJ-PR-Y]{2}[0-9]{2} ?[A-HJ-PR-Z]{3})(?!\w)",
+    r"(?<![\w-])(?P<value>[A-HJ-PR-Y]{2}(?P<gap> ?)[0-9]{2}[ -]?[A-HJ-PR-Z]{3})(?!\w)",
     _I,
 )
 OLD_VEHICLE = re.compile(

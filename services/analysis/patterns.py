@@ -88,14 +88,17 @@ def is_nhs_number(digits: str) -> bool:
 
 
 _NHS_CONTEXT = re.compile(r"\bn\.?h\.?s\.?\b", re.IGNORECASE)
+_NHS_AFTER = re.compile(r"\W{0,2}(?:is |was )?(?:my |her |his |their |the )?n\.?h\.?s\.? ?(?:no\b|num)", re.IGNORECASE)
 _WEAK_NHS_CONTEXT = re.compile(r"\b(?:my|her|his|their|patient'?s?|health)\s+(?:no\b|num)", re.IGNORECASE)
 
 
 def _nhs_number(match: Match) -> bool:
     """The check digit with a context or a 3-3-4 layout; or the words "NHS number" with any ten digits."""
     before = match.string[max(0, match.start() - 32) : match.start()]
-    if _NHS_CONTEXT.search(before):
+    if _NHS_CONTEXT.search(before) or _NHS_AFTER.match(match.string, match.end()):
         return True
+    if match["odd"]:
+        return False
     laid_out = bool(match["a"] or match["b"])
     return is_nhs_number(_digits(match.group())) and (laid_out or bool(_WEAK_NHS_CONTEXT.search(before)))
 
@@ -108,7 +111,7 @@ _PHONE_CONTEXT = re.compile(
 
 def _phone(match: Match) -> bool:
     """A UK number by its leading zero and length, any other by the `phonenumbers` library, a short one by context."""
-    raw = forms.digits_for_letters(match.group())
+    raw = forms.digits_for_letters(match["number"])
     digits = _digits(raw)
     if raw[0] == "+" or digits.startswith("00"):
         return _is_number_anywhere("+" + digits.removeprefix("00"))
@@ -137,7 +140,9 @@ def _postcode(match: Match) -> bool:
 
 
 def _vehicle(match: Match) -> bool:
-    return match.group("value").isupper() or match["context"] is not None
+    """Capitals or a context; with a gap before the digits both, as "ED 12 HRS" is none."""
+    upper, context = match["value"].isupper(), match["context"] is not None
+    return upper and context if match["gap"] else upper or context
 
 
 def _has_digits(at_least: int) -> Callable[[Features], bool]:
@@ -176,15 +181,19 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(Kind.URL, forms.URL_IN_WORDS, _has_words("dot")),
     Pattern(Kind.HANDLE, forms.HANDLE, _with_at),
     Pattern(Kind.HANDLE, forms.HANDLE_IN_CONTEXT, _has_words(*forms.NETWORKS)),
+    Pattern(Kind.HANDLE, forms.HANDLE_BEFORE, _has_words(*forms.NETWORKS)),
     Pattern(Kind.NHS_NUMBER, forms.NHS_NUMBER, _has_digits(7), _nhs_number),
     Pattern(Kind.DOB, forms.DOB, _has_digits(3)),
     Pattern(Kind.DOB, forms.DOB_AFTER, _has_digits(3)),
+    Pattern(Kind.DOB, forms.DOB_IN_WORDS, _has_words(*forms.BIRTH_WORDS)),
     Pattern(Kind.NINO, forms.NINO, _has_digits(6)),
     Pattern(Kind.STAFF_ID, forms.STAFF_ID, _has_digits(4)),
     Pattern(Kind.STAFF_ID, forms.NMC_PIN, _has_digits(6)),
     Pattern(Kind.HOSPITAL_NO, forms.HOSPITAL_NO, _has_digits(5)),
     Pattern(Kind.REF_NO, forms.REF_NO, _has_digits(4)),
     Pattern(Kind.REF_NO, forms.REF_NO_BARE, _has_digits(4)),
+    Pattern(Kind.REF_NO, forms.SORT_CODE, _has_digits(6)),
+    Pattern(Kind.REF_NO, forms.CARD, _has_digits(15)),
     Pattern(Kind.PHONE, forms.PHONE, _has_digits(6), _phone),
     Pattern(Kind.PHONE, forms.PHONE_IN_WORDS, _spoken_digits),
     Pattern(Kind.POSTCODE, forms.POSTCODE, _has_digits(2), _postcode),
@@ -197,7 +206,9 @@ PATTERNS: tuple[Pattern, ...] = (
 """In order of precedence: where two overlap, the earlier names the kind."""
 
 
-_TRIGGERS = forms.BED_WORDS | forms.DIGIT_WORDS | forms.NETWORKS | {"dot", "postcode", "post", "postal"}
+_TRIGGERS = (
+    forms.BED_WORDS | forms.BIRTH_WORDS | forms.DIGIT_WORDS | forms.NETWORKS | {"dot", "postcode", "post", "postal"}
+)
 """Words without which a text with no digit, "@" or link holds no identifier."""
 
 
