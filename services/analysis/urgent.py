@@ -16,7 +16,7 @@ _I = re.IGNORECASE
 _LEXICON = Path(__file__).parent / "lexicon.yaml"
 
 _NEGATED = re.compile(
-    r"\b(?:no|not|never|without|zero|nor|neither|isn't|wasn't|weren't|haven't|hasn't|didn't|don't|free (?:of|from)"
+    r"\b(?:no|not|never|without|zero|nor|neither|(?:is|was|were|have|has|did|do)n'?t|free (?:of|from)"
     r"|any risk of|prevent(?:ing|s|ed|ion)?(?: of)?)"
     r"(?: (?:any|a|an|the|been|being|is|was|were|be|ever|felt|feel|feeling|signs?|evidence|kind|sort|form|history|case"
     r"|of|or|and|physical|verbal|sexual|currently|at|all|have|had|\w+ly)){0,4} $",

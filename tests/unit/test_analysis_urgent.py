@@ -3,16 +3,28 @@
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from services.analysis import urgent
 from services.analysis.normalised import normalise
 from services.analysis.urgent import Lexicon, urgent_reasons
 from services.analysis.words import words_of
 from tests.analysis_doubles import read
 
 LEXICON = Lexicon()
+PHRASES = [
+    (code, phrase.replace("{someone}", "my mother").replace("{me}", "him"))
+    for code, entry in yaml.safe_load((Path(urgent.__file__).parent / "lexicon.yaml").read_text())["entries"].items()
+    for phrase in entry["phrases"]
+]
+PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
 
 
 def reasons(text: str) -> list[str]:
@@ -29,6 +41,10 @@ def reasons(text: str) -> list[str]:
         ("suicide", "I feel suicid\u200bal"),
         ("suicide", "SHE TOOK AN OVERDOSE"),
         ("suicide", "I can’t go on"),
+        ("suicide", "i cant go on any more"),
+        ("suicide", "I don't want to live"),
+        ("suicide", "what's the point of living"),
+        ("suicide", "I dont want to be here anymore"),
         ("suicide", "they would be better off without me"),
         ("self_harm", "I have been cutting myself again"),
         ("self_harm", "he started to self-harm"),
@@ -36,16 +52,34 @@ def reasons(text: str) -> list[str]:
         ("abuse", "he touched me inappropriately"),
         ("assault", "the carer slapped my mother"),
         ("assault", "a nurse hit me"),
+        ("assault", "they force fed her and dragged her across the floor"),
         ("neglect", "she was left lying in her own urine for hours"),
+        ("neglect", "sitting in his own mess"),
         ("serious_harm", "my dad nearly died because nobody came"),
+        ("serious_harm", "the baby stopped breathing"),
+        ("serious_harm", "they operated on the wrong knee"),
+        ("serious_harm", "the wrong leg was amputated"),
+        ("serious_harm", "they left a swab inside me"),
         ("threat", "I will kill you all"),
         ("threat", "he came back with a knife"),
         ("threat", "the driver threatened me"),
         ("safeguarding", "I want to raise a safeguarding concern"),
         ("safeguarding", "I do not feel safe at home"),
+        ("safeguarding", "the child is at risk"),
+        ("safeguarding", "she is scared to go home"),
     ],
 )
 def test_a_phrase_is_told_by_its_code(code: str, text: str) -> None:
+    assert f"lexicon:{code}" in reasons(text)
+
+
+@pytest.mark.parametrize(("code", "phrase"), PHRASES, ids=[phrase[:40] for _, phrase in PHRASES])
+@given(data=st.data())
+@settings(max_examples=30)
+def test_every_form_of_a_phrase_holds_one_of_the_words_that_it_is_tried_for(
+    code: str, phrase: str, data: st.DataObject
+) -> None:
+    text = data.draw(st.from_regex(re.compile(phrase, re.ASCII), fullmatch=True, alphabet=PRINTABLE))
     assert f"lexicon:{code}" in reasons(text)
 
 
@@ -54,6 +88,7 @@ def test_a_phrase_is_told_by_its_code(code: str, text: str) -> None:
     [
         "There was no abuse",
         "I was never threatened",
+        "I wasnt assaulted by anyone",
         "I am not suicidal",
         "no self harm, no safeguarding concerns",
         "I saw a suicide prevention leaflet",
@@ -61,6 +96,8 @@ def test_a_phrase_is_told_by_its_code(code: str, text: str) -> None:
         "life threatening illness",
         "The pain was killing me",
         "hit the nail on the head",
+        "they removed the wrong one first",
+        "the dose was here at ten, we live nearby",
         "killing time in the waiting room",
         "Nothing could have been better",
     ],
