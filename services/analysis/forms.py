@@ -24,7 +24,8 @@ DIGIT_WORDS = frozenset(
 BED_WORDS = frozenset({"bed", "bay", "room", "cubicle", "bedspace", "sideroom"})
 _NETWORKS = "twitter insta instagram ig tiktok snapchat snap facebook fb youtube mastodon bluesky discord"
 NETWORKS = frozenset(_NETWORKS.split())
-BIRTH_WORDS = frozenset({"dob", "born", "birth", "birthday", "birthdate"})
+BIRTH_WORDS = frozenset({"dob", "b", "born", "birth", "birthday", "birthdate"})
+POSTCODE_WORDS = frozenset({"postcode", "post", "postal", "postalcode"})
 
 _CONFUSED = str.maketrans("OoIl|", "00111")
 _DIGIT = re.compile(r"[0-9]")

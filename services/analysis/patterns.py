@@ -187,7 +187,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(Kind.DOB, forms.DOB_AFTER, _has_digits(3)),
     Pattern(Kind.DOB, forms.DOB_IN_WORDS, _has_words(*forms.BIRTH_WORDS)),
     Pattern(Kind.NINO, forms.NINO, _has_digits(6)),
-    Pattern(Kind.STAFF_ID, forms.STAFF_ID, _has_digits(4)),
+    Pattern(Kind.STAFF_ID, forms.STAFF_ID, _has_digits(3)),
     Pattern(Kind.STAFF_ID, forms.NMC_PIN, _has_digits(6)),
     Pattern(Kind.HOSPITAL_NO, forms.HOSPITAL_NO, _has_digits(5)),
     Pattern(Kind.REF_NO, forms.REF_NO, _has_digits(4)),
@@ -197,7 +197,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(Kind.PHONE, forms.PHONE, _has_digits(6), _phone),
     Pattern(Kind.PHONE, forms.PHONE_IN_WORDS, _spoken_digits),
     Pattern(Kind.POSTCODE, forms.POSTCODE, _has_digits(2), _postcode),
-    Pattern(Kind.POSTCODE, forms.POSTCODE_IN_CONTEXT, _has_words("postcode", "post", "postal")),
+    Pattern(Kind.POSTCODE, forms.POSTCODE_IN_CONTEXT, _has_words(*forms.POSTCODE_WORDS)),
     Pattern(Kind.ADDRESS, forms.ADDRESS, _has_digits(1), forms.is_address),
     Pattern(Kind.VEHICLE, forms.VEHICLE, _has_digits(2), _vehicle),
     Pattern(Kind.VEHICLE, forms.OLD_VEHICLE, _has_digits(1)),
@@ -206,9 +206,7 @@ PATTERNS: tuple[Pattern, ...] = (
 """In order of precedence: where two overlap, the earlier names the kind."""
 
 
-_TRIGGERS = (
-    forms.BED_WORDS | forms.BIRTH_WORDS | forms.DIGIT_WORDS | forms.NETWORKS | {"dot", "postcode", "post", "postal"}
-)
+_TRIGGERS = forms.BED_WORDS | forms.BIRTH_WORDS | forms.DIGIT_WORDS | forms.NETWORKS | forms.POSTCODE_WORDS | {"dot"}
 """Words without which a text with no digit, "@" or link holds no identifier."""
 
 

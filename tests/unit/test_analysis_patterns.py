@@ -68,11 +68,13 @@ def found(text: str) -> list[tuple[str, str]]:
         ),
         ("dob", "DOB «12/3/'60»"),
         ("dob", "dob: «twelfth of March 1960»"),
+        ("dob", "D.O.B. «tenth of May»"),
         ("dob", "she was born on the «twenty-first of May»"),
         ("dob", "born «12th Mar '60» here"),
         ("dob", "his birthday is «May 5th»"),
         ("staff_id", "NMC PIN «98A1234E»"),
         ("staff_id", "the nurse's number «77213»"),
+        ("staff_id", "badge no «N447»"),
         ("staff_id", "her badge said «38118»."),
         ("hospital_no", "Hospital number «RTD1234567»"),
         ("hospital_no", "MRN: «1234567»"),
@@ -95,6 +97,7 @@ def found(text: str) -> list[tuple[str, str]]:
         ("address", "Flat A. «Flat 3, 12 Mill Street», Leeds"),
         ("bed", "I was in «bay 4 bed 2» for hours"),
         ("bed", "in «side room 3»,"),
+        ("bed", "I was in «bed4», by the door"),
     ],
 )
 def test_an_identifier_is_found_whole(kind: str, text: str) -> None:
