@@ -12,20 +12,17 @@ from pathlib import Path
 
 import yaml
 
-_I = re.IGNORECASE
 _LEXICON = Path(__file__).parent / "lexicon.yaml"
 
 _NEGATED = re.compile(
     r"\b(?:no|not|never|without|zero|nor|neither|(?:is|was|were|have|has|did|do)n'?t|free (?:of|from)"
     r"|any risk of|prevent(?:ing|s|ed|ion)?(?: of)?)"
     r"(?: (?:any|a|an|the|been|being|is|was|were|be|ever|felt|feel|feeling|signs?|evidence|kind|sort|form|history|case"
-    r"|of|or|and|physical|verbal|sexual|currently|at|all|have|had|\w+ly)){0,4} $",
-    _I,
+    r"|of|or|and|physical|verbal|sexual|currently|at|all|have|had|\w+ly)){0,4} $"
 )
 _SERVICE = re.compile(
     r"\w*\s+(?:misuse|prevention|awareness|training|leaflets?|policy|policies|helpline|support|services?|teams?|groups?"
-    r"|course|screening|questions?|hotline)\b",
-    _I,
+    r"|course|screening|questions?|hotline)\b"
 )
 
 
@@ -40,7 +37,7 @@ class Lexicon:
             (
                 f"lexicon:{code}",
                 _forms(entry["words"].split()),
-                re.compile(_alternatives(entry["phrases"]).replace("{someone}", someone).replace("{me}", me), _I),
+                re.compile(_alternatives(entry["phrases"]).replace("{someone}", someone).replace("{me}", me)),
             )
             for code, entry in given["entries"].items()
         )
@@ -56,10 +53,12 @@ class Lexicon:
         """
         if self.triggers.isdisjoint(words):
             return []
+        # An expression that knows one case only skips what cannot begin a match, and takes a third of the time.
+        said = text.lower()
         return [
             code
             for code, triggers, expression in self._entries
-            if not triggers.isdisjoint(words) and any(_stands(match) for match in expression.finditer(text))
+            if not triggers.isdisjoint(words) and any(_stands(match) for match in expression.finditer(said))
         ]
 
 

@@ -47,16 +47,26 @@ def reasons(text: str) -> list[str]:
         ("suicide", "I dont want to be here anymore"),
         ("suicide", "they would be better off without me"),
         ("self_harm", "I have been cutting myself again"),
+        ("suicide", "I have nothing left to live for"),
+        ("suicide", "he took 40 paracetamol"),
         ("self_harm", "he started to self-harm"),
         ("abuse", "I was verbally abused by the porter"),
         ("abuse", "he touched me inappropriately"),
+        ("abuse", "put his hand up my skirt"),
+        ("abuse", "his carer takes his pension"),
         ("assault", "the carer slapped my mother"),
-        ("assault", "a nurse hit me"),
+        ("assault", "A NURSE HIT ME"),
+        ("assault", "slapping an old lady"),
+        ("assault", "she was tied to the bed"),
         ("assault", "they force fed her and dragged her across the floor"),
         ("neglect", "she was left lying in her own urine for hours"),
         ("neglect", "sitting in his own mess"),
+        ("neglect", "she hasn't been washed for three days"),
+        ("neglect", "he fell and no one came"),
         ("serious_harm", "my dad nearly died because nobody came"),
         ("serious_harm", "the baby stopped breathing"),
+        ("serious_harm", "they missed a stroke"),
+        ("serious_harm", "given penicillin although he is allergic"),
         ("serious_harm", "they operated on the wrong knee"),
         ("serious_harm", "the wrong leg was amputated"),
         ("serious_harm", "they left a swab inside me"),
@@ -66,6 +76,7 @@ def reasons(text: str) -> list[str]:
         ("safeguarding", "I want to raise a safeguarding concern"),
         ("safeguarding", "I do not feel safe at home"),
         ("safeguarding", "the child is at risk"),
+        ("safeguarding", "my dad hurts me"),
         ("safeguarding", "she is scared to go home"),
     ],
 )
@@ -97,6 +108,8 @@ def test_every_form_of_a_phrase_holds_one_of_the_words_that_it_is_tried_for(
         "The pain was killing me",
         "hit the nail on the head",
         "they removed the wrong one first",
+        "sent home with a broken arm in plaster, I took 2 tablets",
+        "a towel was hanging up, we watched the baby change",
         "the dose was here at ten, we live nearby",
         "killing time in the waiting room",
         "Nothing could have been better",
@@ -126,7 +139,19 @@ def test_raw_text_is_judged_before_redaction() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["left in her own ", "no any ", "he is ", "hit my a ", "suicide ", "wrong drug ", "was "]
+    "unit",
+    [
+        "left in her own ",
+        "no any ",
+        "he is ",
+        "hit my a ",
+        "suicide ",
+        "wrong drug ",
+        "was ",
+        "fell ",
+        "baby ",
+        "given a ",
+    ],
 )
 def test_work_is_linear_in_the_length(unit: str) -> None:
     def seconds(length: int) -> float:
