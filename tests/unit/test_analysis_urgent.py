@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deploy.sample.sentences import authored
 from services.analysis import urgent
 from services.analysis.normalised import normalise
 from services.analysis.urgent import Lexicon, urgent_reasons
@@ -82,6 +83,11 @@ def reasons(text: str) -> list[str]:
 )
 def test_a_phrase_is_told_by_its_code(code: str, text: str) -> None:
     assert f"lexicon:{code}" in reasons(text)
+
+
+@pytest.mark.parametrize("text", [text for texts in authored()["urgent"].values() for text in texts])
+def test_what_is_urgent_in_the_sample_is_told(text: str) -> None:
+    assert reasons(text)
 
 
 @pytest.mark.parametrize(("code", "phrase"), PHRASES, ids=[phrase[:40] for _, phrase in PHRASES])
