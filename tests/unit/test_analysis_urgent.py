@@ -116,6 +116,8 @@ def test_every_form_of_a_phrase_holds_one_of_the_words_that_it_is_tried_for(
         "they removed the wrong one first",
         "sent home with a broken arm in plaster, I took 2 tablets",
         "a towel was hanging up, we watched the baby change",
+        "I fell asleep and no one noticed, then I took 10 tablets a day",
+        "I was scared to go back to work",
         "the dose was here at ten, we live nearby",
         "killing time in the waiting room",
         "Nothing could have been better",
