@@ -42,9 +42,7 @@ def digits_for_letters(text: str) -> str:
     return text.translate(_CONFUSED)
 
 
-EMAIL = re.compile(
-    r"(?<![\w.+%'-])[\w.+%'-]++ ?@ ?[\w-]++(?:\.[\w-]++| \. ?(?:com|net|org|co|uk)\b|\. (?:com|net|org|co|uk)\b)++"
-)
+EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]++ ?@ ?[\w-]++(?:\.[\w-]++| ?\. ?(?:com|net|org|co|uk)\b)++")
 EMAIL_IN_WORDS = re.compile(
     r"(?<![\w.+-])[\w.+-]++(?: dot [\w-]++){0,2}"
     r"(?: ?[\[(] ?at ?[\])] ?[\w-]++(?: ?(?:\.|[\[(] ?dot ?[\])]|\bdot\b) ?[a-z]{2,12}\b){1,3}"
