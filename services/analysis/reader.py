@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from services.analysis.allow_list import AllowList
 from services.analysis.language import is_english_or_unknown, language_of
 from services.analysis.normalised import Normalised, normalise
 from services.analysis.patterns import Span
@@ -182,13 +183,13 @@ class Reader:
 
         Args:
             encoder: the model.
-            allow_list: ward and site names that are not people's.
+            allow_list: ward and site names that are not people's, beside those of `allow_list.yaml`.
             name_threshold: P(name) from which a word is redacted; the model's own by default.
             severity_threshold: at or above it a submission is urgent; the model's own by default.
         """
         self._encoder = encoder
         threshold = encoder.name_threshold if name_threshold is None else name_threshold
-        self._redactor = Redactor(threshold, allow_list, encoder.known_names)
+        self._redactor = Redactor(threshold, AllowList(allow_list), encoder.known_names)
         self._lexicon = Lexicon()
         self._severity_threshold = encoder.severity_threshold if severity_threshold is None else severity_threshold
         self._thresholds = np.round(encoder.theme_thresholds.astype(np.float64), DECIMALS)

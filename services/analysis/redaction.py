@@ -1,7 +1,7 @@
 """Takes names and identifiers out of a text: `[name]`, `[phone]`, … in their place.
 
-Names come from the model's word probabilities, identifiers from `patterns`; a per-deployment allow-list of ward and
-site names is spared. Offsets are those of the original text throughout.
+Names come from the model's word probabilities, identifiers from `patterns`; what is on the allow-list is spared.
+Offsets are those of the original text throughout.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
 
+from services.analysis.allow_list import AllowList
 from services.analysis.given_names import CERTAIN_NAMES
-from services.analysis.normalised import Normalised, normalise, storable
+from services.analysis.normalised import Normalised, storable
 from services.analysis.patterns import Kind, Span, identifiers, merged
 
 _START, _END = attrgetter("start"), attrgetter("end")
@@ -96,22 +98,18 @@ class Redactor:
     """Redacts texts; immutable, so any thread may use it."""
 
     def __init__(
-        self, name_threshold: float, allow_list: Iterable[str] = (), known_names: frozenset[str] = CERTAIN_NAMES
+        self, name_threshold: float, allow_list: AllowList, known_names: frozenset[str] = CERTAIN_NAMES
     ) -> None:
         """Set the operating point.
 
         Args:
             name_threshold: a word at or above this P(name) is a name, 0 to 1.
-            allow_list: ward and site names that are never taken for people's, whatever their case.
+            allow_list: what is not taken for people's names.
             known_names: the gazetteer, in lower case.
         """
         self.name_threshold = name_threshold
         self._known_names = known_names
-        entries = {normalise(entry.strip()).text for entry in allow_list if entry.strip()}
-        spoken = sorted((re.escape(entry).replace(r"\ ", r"\s+") for entry in entries), key=len, reverse=True)
-        self._no_people = [_INSTITUTION]
-        if spoken:
-            self._no_people.append(re.compile(rf"(?<!\w)(?:{'|'.join(spoken)})(?!\w)", re.IGNORECASE))
+        self._allowed = allow_list
 
     def redact(self, plain: Normalised, words: frozenset[str], names: Sequence[NameToken]) -> Redacted:
         """Find what must go.
@@ -124,33 +122,39 @@ class Redactor:
         found = identifiers(plain.text, words)
         doubt = False
         if names:
-            spared = self._spared(plain.text)
+            spared = self._spared(plain.text, names)
             open_names = [
                 name
                 for name in names
                 if not _covered(name, spared) and plain.text[name[0] : name[1]].lower() not in _ABBREVIATIONS
             ]
-            found = merged(found + self._name_spans(plain.text, open_names))
-            doubt = any(name[2] >= CONFIRMED_FROM and not _covered(name, found) for name in open_names)
+            listed = {name for name in open_names if self._allowed.holds(plain.text, name[0], name[1])}
+            found = merged(found + self._name_spans(plain.text, open_names, listed))
+            doubt = any(
+                name[2] >= CONFIRMED_FROM and name not in listed and not _covered(name, found) for name in open_names
+            )
         spans = tuple(Span(span.kind, *plain.span(span.start, span.end)) for span in found)
         return Redacted(plain.original, spans, doubt)
 
-    def _name_spans(self, text: str, names: Sequence[NameToken]) -> list[Span]:
+    def _name_spans(self, text: str, names: Sequence[NameToken], listed: Set[NameToken]) -> list[Span]:
         """Names at or above the threshold, neighbours joined, single initials taken along."""
         joined: list[Span] = []
-        for start, end, _ in self._names(text, names):
+        for start, end, _ in self._names(text, names, listed):
             if joined and _BETWEEN_NAMES.fullmatch(text, joined[-1].end, start):
                 joined[-1] = Span(Kind.NAME, joined[-1].start, end)
             else:
                 joined.append(Span(Kind.NAME, start, end))
         return [_with_initials(text, span) for span in joined]
 
-    def _names(self, text: str, names: Sequence[NameToken]) -> list[NameToken]:
-        """Words at the threshold; below it those that are known names or stand where names stand."""
+    def _names(self, text: str, names: Sequence[NameToken], listed: Set[NameToken]) -> list[NameToken]:
+        """Words at the threshold; below it those that are known names or stand where names stand.
+
+        One of the allow-list is a name after a title or beside another name only.
+        """
         sure = [
-            probability >= self.name_threshold
-            or (probability >= KNOWN_FROM and self._known_names.issuperset(text[start:end].lower().split("-")))
-            or (probability >= CONFIRMED_FROM and _ROLE_BEFORE.search(text, max(0, start - 16), start) is not None)
+            probability >= CONFIRMED_FROM and _after_title(text, start)
+            if (start, end, probability) in listed
+            else self._is_name(text, start, end, probability)
             for start, end, probability in names
         ]
         for order in (range(1, len(names)), range(len(names) - 2, -1, -1)):
@@ -161,16 +165,25 @@ class Redactor:
                     sure[at] = _LISTED.fullmatch(text, first[1], second[0]) is not None
         return [name for name, is_sure in zip(names, sure, strict=True) if is_sure]
 
-    def _spared(self, text: str) -> list[Span]:
-        """Placeholders, and names of institutions and allow-listed ones that no title makes a person's."""
+    def _is_name(self, text: str, start: int, end: int, probability: float) -> bool:
+        """By itself, or by what stands before it."""
+        return (
+            probability >= self.name_threshold
+            or (probability >= KNOWN_FROM and self._known_names.issuperset(text[start:end].lower().split("-")))
+            or (probability >= CONFIRMED_FROM and _ROLE_BEFORE.search(text, max(0, start - 16), start) is not None)
+        )
+
+    def _spared(self, text: str, names: Sequence[NameToken]) -> list[Span]:
+        """Placeholders, and allow-listed phrases that no title makes a person's."""
         spared = [Span(Kind.NAME, *match.span()) for match in PLACEHOLDER.finditer(text)] if "[" in text else []
-        for expression in self._no_people:
-            spared.extend(
-                Span(Kind.NAME, *match.span())
-                for match in expression.finditer(text)
-                if not _TITLE_BEFORE.search(text, max(0, match.start() - 12), match.start())
-            )
+        allowed = self._allowed.phrases(text, [name[:2] for name in names])
+        institutions = (match.span() for match in _INSTITUTION.finditer(text))
+        spared += [Span(Kind.NAME, *at) for at in chain(allowed, institutions) if not _after_title(text, at[0])]
         return merged(spared)
+
+
+def _after_title(text: str, start: int) -> bool:
+    return _TITLE_BEFORE.search(text, max(0, start - 12), start) is not None
 
 
 def _with_initials(text: str, span: Span) -> Span:

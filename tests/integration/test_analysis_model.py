@@ -93,7 +93,7 @@ def test_company_does_not_change_a_reading(reader: Reader) -> None:
 
 @pytest.mark.skipif(not OPEN_DATA.exists(), reason="needs ../shared/data/redaction_open.jsonl")
 def test_names_in_real_comments(reader: Reader) -> None:
-    """Floors under what model 1.0 reaches (98.2 %, 0.8 %, 4.0 %); the bar for recall is 98.5 %."""
+    """The bars of a model: names found, comments left alone, and traps that are no names."""
     rows: list[dict[str, Any]] = [json.loads(line) for line in OPEN_DATA.read_text(encoding="utf-8").splitlines()]
     submissions = [Submission(row["id"], row["text"], consent_to_quote=True) for row in rows]
     found = names = leaks = 0
@@ -113,7 +113,7 @@ def test_names_in_real_comments(reader: Reader) -> None:
                 not any(span.start < end and span.end > start for start, end in given) for span in reading.redactions
             )
     parts = {part: sum(row["set"] == part for row in rows) for part in changed}
-    assert found >= 0.98 * names
+    assert found >= 0.985 * names
     assert leaks <= 0.01 * len(rows)
     assert changed["untouched"] <= 0.01 * parts["untouched"]
     assert changed["trap"] <= 0.05 * parts["trap"]

@@ -5,15 +5,23 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.analysis import allow_list
+from services.analysis.allow_list import AllowList
+from services.analysis.given_names import NAMES, WORD_NAMES
 from services.analysis.normalised import normalise, storable
 from services.analysis.redaction import Redactor
 from services.analysis.words import words_of
 from tests.analysis_doubles import FakeEncoder, read
+
+SERVICE = Path(allow_list.__file__).parent
+COMMON = yaml.safe_load((SERVICE / "allow_list.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +64,62 @@ def test_redacted_text(text: str, redacted: str) -> None:
 )
 def test_institutions_that_are_named_after_people_are_spared(text: str, redacted: str) -> None:
     people = [(*match.span(), 0.99) for match in re.finditer(r"Marie|Curie|Macmillan|Ann", text, re.IGNORECASE)]
-    assert Redactor(0.3).redact(normalise(text), words_of(text), people).text() == redacted
+    assert Redactor(0.3, AllowList()).redact(normalise(text), words_of(text), people).text() == redacted
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("the Punjabi interpreter came", "the Punjabi interpreter came"),
+        ("her crohns and his Crohn's", "her crohns and his Crohn's"),
+        ("Nando's is near", "Nando's is near"),
+        ("Guillain-Barre, or ehlers danlos", "Guillain-Barre, or ehlers danlos"),
+        ("his Wilson's disease", "his Wilson's disease"),
+        ("Wilson was kind", "[name] was kind"),
+        ("Dr Punjabi came", "Dr [name] came"),
+        ("Wilson Punjabi came", "[name] came"),
+        ("thanks to Wilson, Punjabi and the team", "thanks to [name], [name] and the team"),
+        ("Dr Guillain-Barre came", "Dr [name] came"),
+    ],
+)
+def test_what_is_on_the_common_list_is_spared_unless_it_is_said_of_a_person(text: str, redacted: str) -> None:
+    suspected = "Punjabi|crohns?|Nando|Guillain-Barre|ehlers|danlos|Wilson"
+    people = [(*match.span(), 0.99) for match in re.finditer(suspected, text, re.IGNORECASE)]
+    assert Redactor(0.3, AllowList()).redact(normalise(text), words_of(text), people).text() == redacted
+
+
+def test_what_is_on_the_common_list_is_no_doubt() -> None:
+    text = "the Punjabi interpreter came"
+    assert not Redactor(0.3, AllowList()).redact(normalise(text), words_of(text), [(4, 11, 0.99)]).doubt
+    assert Redactor(0.3, AllowList(common=False)).redact(normalise(text), words_of(text), [(4, 11, 0.1)]).doubt
+
+
+def test_no_word_of_the_common_list_is_a_name_of_the_gazetteer() -> None:
+    """But for six that mean a people or a service far more often than a person."""
+    words = {word for part in COMMON["words"].values() for word in part.split()}
+    gazetteer = set((SERVICE / "model" / "names.txt").read_text(encoding="utf-8").split())
+    assert words & (gazetteer | NAMES | WORD_NAMES) == {"arab", "emas", "emis", "french", "nicu", "zulu"}
+
+
+@pytest.mark.parametrize(
+    "phrase", [phrase.strip() for part in COMMON["phrases"].values() for phrase in part.split(",")]
+)
+def test_one_suspected_word_leads_to_its_phrase(phrase: str) -> None:
+    text = f"about {phrase.upper()} today"
+    for word in re.finditer(r"\w\w+", phrase):
+        at = (6 + word.start(), 6 + word.end())
+        assert list(AllowList().phrases(text, [at])) == [(6, 6 + len(phrase))]
+
+
+@pytest.mark.parametrize(
+    ("person", "follows"),
+    [(person, follows) for follows, people in COMMON["eponyms"].items() for person in people.split()],
+)
+def test_an_eponym_is_spared_only_before_what_is_named_after_it(person: str, follows: str) -> None:
+    allowed, at = AllowList(), (0, len(person))
+    for form in (person, f"{person}'s", person.replace("-", " ")):
+        assert list(allowed.phrases(f"{form} {follows}", [at])) == [(0, len(f"{form} {follows}"))]
+    assert list(allowed.phrases(f"{person} said so", [at])) == []
 
 
 def test_spans_are_in_original_offsets() -> None:
@@ -73,7 +136,7 @@ def test_counts_by_kind() -> None:
 
 def test_a_span_across_two_stretches_shows_once() -> None:
     text = "call 07700 900123 now"
-    redacted = Redactor(0.3).redact(normalise(text), words_of(text), ())
+    redacted = Redactor(0.3, AllowList()).redact(normalise(text), words_of(text), ())
     assert redacted.text(0, 11) + "|" + redacted.text(11) == "call [phone]| now"
 
 
@@ -89,14 +152,14 @@ def test_a_span_across_two_stretches_shows_once() -> None:
 )
 def test_a_known_name_needs_less_of_the_model(word: str, probability: float, left: str) -> None:
     text = f"then {word} came"
-    redactor = Redactor(0.3, known_names=frozenset({"anne", "tesfaye"}))
+    redactor = Redactor(0.3, AllowList(), known_names=frozenset({"anne", "tesfaye"}))
     assert redactor.redact(normalise(text), words_of(text), [(5, 5 + len(word), probability)]).text() == left
 
 
 @pytest.mark.parametrize(("probability", "doubt"), [(0.01, False), (0.02, True)])
 def test_an_unknown_word_left_standing_is_a_doubt(probability: float, *, doubt: bool) -> None:
     text = "then marvellous came"
-    redactor = Redactor(0.3, known_names=frozenset())
+    redactor = Redactor(0.3, AllowList(), known_names=frozenset())
     assert redactor.redact(normalise(text), words_of(text), [(5, 15, probability)]).doubt is doubt
 
 
@@ -113,7 +176,7 @@ def test_offsets_lead_back_to_the_original(text: str) -> None:
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
 def test_a_text_without_identifiers_comes_back_as_it_was(text: str) -> None:
-    redacted = Redactor(0.3).redact(normalise(text), frozenset(), ())
+    redacted = Redactor(0.3, AllowList()).redact(normalise(text), frozenset(), ())
     if not redacted.spans:
         assert redacted.text() == storable(text)
 

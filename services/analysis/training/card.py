@@ -225,9 +225,9 @@ def _names(card: Card) -> str:
 
 The written artefact on `redaction_open.jsonl` (never trained on; {names["names"]} names, {names["unseen_names"]} of
 them with no word that occurs in the training lists), with the rules of the service: below the threshold a word is still
-taken out where the gazetteer has it, or where it follows a role or stands beside a name (`redaction.py`). A name counts
-as found when every letter of it is taken out; the service uses {names["threshold"]:g}, chosen on held-out comments, not
-here.
+taken out where the gazetteer has it, or where it follows a role or stands beside a name; what the common allow-list has
+is spared (`redaction.py`). A name counts as found when every letter of it is taken out; the service uses
+{names["threshold"]:g}, chosen on held-out comments, not here.
 
 {table(["threshold", "recall", "unseen names", "untouched changed", "traps changed"], curve)}
 
@@ -239,7 +239,8 @@ At the threshold of the service:
 
 {grouped("form")}
 
-Held-out comments with invented names from the held-out tenth of the lists, and the same comments without:
+Held-out comments with invented names from the held-out tenth of the lists, and the same comments without, both read
+without the common allow-list:
 
 {table(["threshold", "recall", "comments changed"], held)}"""
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.analysis.allow_list import AllowList
 from services.analysis.encoder import Encoder, name_words
 from services.analysis.network import pad, token_batches
 from services.analysis.normalised import normalise
@@ -32,6 +33,8 @@ UNTOUCHED_ALLOWED = 0.01
 
 Held-out comments may hold real names that the annotators missed: this is an upper bound of over-redaction.
 """
+_NO_LIST = AllowList(common=False)
+"""Held-out comments show what the network takes for a name: the common list would hide some of it."""
 SEVERE_SHARE = 0.01
 """The severity threshold is the one that this share of held-out comments reaches."""
 CURVE = (0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
@@ -135,7 +138,7 @@ def name_predictions(network: Network, material: Material, texts: Sequence[str])
 def decide(held: HeldOut, known_names: frozenset[str]) -> Decisions:
     """The thresholds, from the held-out comments only."""
     labels = measures.theme_matrix(held.feedback)
-    touched = {value: measures.touched(Redactor(value, (), known_names), held.untouched) for value in CURVE}
+    touched = {value: measures.touched(Redactor(value, _NO_LIST, known_names), held.untouched) for value in CURVE}
     allowed = [value for value, share in touched.items() if share <= UNTOUCHED_ALLOWED]
     severe = float(np.quantile(held.severity, 1 - SEVERE_SHARE))
     return Decisions(measures.best_thresholds(labels, held.predicted.themes), min(allowed, default=max(CURVE)), severe)
@@ -218,7 +221,7 @@ def _held_out_names(held: HeldOut, known_names: frozenset[str]) -> list[dict[str
     ]
     rows = []
     for threshold in CURVE:
-        redactor = Redactor(threshold, (), known_names)
+        redactor = Redactor(threshold, _NO_LIST, known_names)
         found = measures.found_names(redactor, cases, [said for _, said in held.injected])
         touched = measures.touched(redactor, held.untouched)
         rows.append({"threshold": threshold, "recall": _recall(found), "touched": touched})
@@ -232,7 +235,7 @@ def name_figures(encoder: Encoder, cases: Sequence[NameCase], pool: NamePool) ->
     known = pool.known_words()
     curve, groups = [], {}
     for threshold in sorted({*CURVE, round(encoder.name_threshold, 4)}, reverse=True):
-        redactor = Redactor(threshold, (), encoder.known_names)
+        redactor = Redactor(threshold, AllowList(), encoder.known_names)
         found = measures.found_names(redactor, cases, said)
         unseen = [name for name in found if not known & set(re.findall(r"\w+", plain(name.written).lower()))]
         parts = {
