@@ -14,7 +14,10 @@ LONGEST_QUOTE = 400
 """Characters of the redacted text."""
 
 _CAPITALISED = re.compile(r"(?<=[a-z0-9,;:&] )[A-Z][a-z]+")
+_FIRST = re.compile(r"(?:^|[.!?\n-])\s*([A-Z][a-z]+)")
 _SHOUTED = re.compile(r"\b[A-Z]{2,}\b")
+_NAMES_AT_FIRST = WORD_NAMES - frozenset(("chance", "day", "hence", "long", "love", "may", "short", "ward", "will"))
+"""Without those that begin a sentence as words far more often than as names."""
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){4}")
 
 _PLACE = re.compile(
@@ -66,6 +69,8 @@ def _names_left(text: str, words: Set[str], known_names: Set[str]) -> bool:
     if WORD_NAMES.isdisjoint(words):
         return False
     if any(word.lower() in WORD_NAMES for word in _CAPITALISED.findall(text)):
+        return True
+    if any(word.lower() in _NAMES_AT_FIRST for word in _FIRST.findall(text)):
         return True
     return not text.isupper() and any(word.lower() in WORD_NAMES for word in _SHOUTED.findall(text))
 

@@ -16,7 +16,14 @@ def quote_ok(text: str, **fields: Any) -> bool:
 
 
 @pytest.mark.parametrize(
-    "text", [GOOD, "Bronwen was kind to me.", "I hope you will go on; may it last!", "He was 3 hours late"]
+    "text",
+    [
+        GOOD,
+        "Bronwen was kind to me.",
+        "I hope you will go on; may it last!",
+        "He was 3 hours late",
+        "Ward staff were kind. Long may it last",
+    ],
 )
 def test_a_harmless_text_may_be_quoted(text: str) -> None:
     assert quote_ok(text)
@@ -47,6 +54,8 @@ def test_an_allow_listed_place_does_not() -> None:
         "it was SARAH's kindness that helped",
         "and nurse Patel was kind to me",
         "we all liked Grace, she was so kind",
+        "Patience from the community team was kind",
+        "All were kind. Grace came every day",
     ],
 )
 def test_a_common_name_that_the_model_missed_closes_it(text: str) -> None:
