@@ -62,16 +62,18 @@ NAMES = frozenset(_NAMES.split())
 """In lower case; taken for a name however it is written."""
 
 _WORD_NAMES = """
-april art august autumn banks barney bill black bob brown bush carol chance charity christian clay cliff cook
-crystal daisy dale dawn day dean dolly drew earl faith fern field fields frank gale gene glen grace grant gray green
-grey guy harmony heath heather hence hill holly honey hope hunter iris ivy jan jasmine jewel joy june king knight lance
-lane lily long love marina mark marsh max may melody mercy mick miles miller nick norm page park parsons pat
-patience pearl penny pip pope poppy precious price prince ray reed rice rich rob robin rose ruby rusty sandy
-shepherd short sky small sonny stone storm sue summer swift temple tilly tuesday victor violet wade ward waters west
-white will willow winter wise wood woody young
+april art august autumn banks barney bill black bob brown bush carol chance charity christian clay clemency cliff
+comfort cook crystal daisy dale dawn day dean delight dolly drew earl faith favour fern field fields fortune frank
+gale gene gift givemore gladness glen goodness grace gracious grant gray green grey guy happiness harmony heath
+heather hence hill holly honey honour hope hunter iris ivy jan jasmine jewel joy june king knight knowledge lance
+lane learnmore lily long love lovemore loveness marina mark marsh max may melody memory mercy mick miles miller
+miracle modesty nick norm page park parsons pat patience pearl penny pip pope poppy precious price prince promise
+ray reed rice rich rob robin rose ruby rusty sandy shepherd short sky small sonny stone storm sue summer swift
+talent temple tilly trust trymore tuesday verity victor violet wade ward waters west white will willow winter wisdom
+wise wonder wood woody young
 """
 WORD_NAMES = frozenset(_WORD_NAMES.split())
-"""Words that are names too, in some list or other: taken for one only with a capital in the middle of a sentence."""
+"""Words that are names too, in some list or other: one with a capital may be a name; without, it is a word."""
 
 CERTAIN_NAMES = NAMES - WORD_NAMES
 """Names that are not words."""

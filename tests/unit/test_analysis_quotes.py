@@ -55,6 +55,7 @@ def test_an_allow_listed_place_does_not() -> None:
         "and nurse Patel was kind to me",
         "we all liked Grace, she was so kind",
         "Patience from the community team was kind",
+        "Memory and Talent were kind to me",
         "All were kind. Grace came every day",
     ],
 )
