@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,9 +24,8 @@ class _Common:
     """`allow_list.yaml`, in lower case."""
 
     words: frozenset[str]
-    phrases: re.Pattern[str]
-    triggers: frozenset[str]
-    """A phrase holds one of these, without a last "s"."""
+    phrases: Mapping[str, re.Pattern[str]]
+    """By each of their words, without a last "s"."""
 
 
 class AllowList:
@@ -52,29 +51,29 @@ class AllowList:
         forms = (word, word.removesuffix("s"), word + text[end : end + 2].lower())
         return not self._common.words.isdisjoint(forms)
 
-    def phrases(self, text: str, suspects: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    def phrases(self, text: str, suspects: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
         """Where the deployment's entries stand in a plain text, and common phrases with a word at `suspects`."""
-        if self._own is not None:
-            yield from (match.span() for match in self._own.finditer(text))
+        expressions = [self._own] if self._own else []
         if self._common is not None:
             said = {part.lower().removesuffix("s") for at in suspects for part in _LETTERS.findall(text, *at)}
-            if not self._common.triggers.isdisjoint(said):
-                yield from (match.span() for match in self._common.phrases.finditer(text))
+            expressions += [self._common.phrases[word] for word in said & self._common.phrases.keys()]
+        return {match.span() for expression in expressions for match in expression.finditer(text)}
 
 
 @cache
 def _common() -> _Common:
     given = yaml.safe_load(_COMMON.read_text(encoding="utf-8"))
     phrases = [phrase.strip() for part in given["phrases"].values() for phrase in part.split(",")]
-    expressions = [_spoken(phrase) for phrase in sorted(phrases, key=len, reverse=True)]
+    expressions = [(phrase, _spoken(phrase)) for phrase in sorted(phrases, key=len, reverse=True)]
     for follows, people in given["eponyms"].items():
-        named = "|".join(_spoken(name) for name in people.split())
-        expressions.append(rf"(?:{named})(?:'s|s'?)?[ -]{re.escape(follows)}")
-        phrases.append(people)
+        expressions += [(person, rf"{_spoken(person)}(?:'s|s'?)?[ -]{re.escape(follows)}") for person in people.split()]
+    by_word: dict[str, list[str]] = {}
+    for phrase, expression in expressions:
+        for word in {word.removesuffix("s") for word in _LETTERS.findall(phrase)}:
+            by_word.setdefault(word, []).append(f"{expression}s?")
     return _Common(
         frozenset(word for part in given["words"].values() for word in part.split()),
-        _any_of([rf"(?:{'|'.join(expressions)})s?"]),
-        frozenset(word.removesuffix("s") for phrase in phrases for word in _LETTERS.findall(phrase)),
+        {word: _any_of(holding) for word, holding in by_word.items()},
     )
 
 

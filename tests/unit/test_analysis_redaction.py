@@ -108,7 +108,7 @@ def test_one_suspected_word_leads_to_its_phrase(phrase: str) -> None:
     text = f"about {phrase.upper()} today"
     for word in re.finditer(r"\w\w+", phrase):
         at = (6 + word.start(), 6 + word.end())
-        assert list(AllowList().phrases(text, [at])) == [(6, 6 + len(phrase))]
+        assert AllowList().phrases(text, [at]) == {(6, 6 + len(phrase))}
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_one_suspected_word_leads_to_its_phrase(phrase: str) -> None:
 def test_an_eponym_is_spared_only_before_what_is_named_after_it(person: str, follows: str) -> None:
     allowed, at = AllowList(), (0, len(person))
     for form in (person, f"{person}'s", person.replace("-", " ")):
-        assert list(allowed.phrases(f"{form} {follows}", [at])) == [(0, len(f"{form} {follows}"))]
-    assert list(allowed.phrases(f"{person} said so", [at])) == []
+        assert allowed.phrases(f"{form} {follows}", [at]) == {(0, len(f"{form} {follows}"))}
+    assert allowed.phrases(f"{person} said so", [at]) == set()
 
 
 def test_spans_are_in_original_offsets() -> None:
