@@ -284,6 +284,13 @@ def words_in_a_header(run: Run) -> None:
     run.records(FEEDBACK_SUBMITTED.name)[0] = replace(record, headers=(*record.headers, ("note", planted(7).encode())))
 
 
+@pytest.mark.parametrize(("severity", "kinds"), [(0.0001, []), (0.001, [Wrong.DOUBLED])])
+def test_another_last_digit_is_no_other_reading(severity: float, kinds: list[Wrong], run: Run) -> None:
+    again = analysed(run.ledger.items[DIRECT].sent[1].event).model_copy(update={"severity": severity})
+    run.records(FEEDBACK_ANALYSED.name).append(raw(again, "analysed"))
+    assert [kind for kind, _ in run.verdict().findings] == kinds
+
+
 @pytest.mark.parametrize(
     ("spoil", "kind"),
     [
