@@ -48,7 +48,10 @@ _INSTITUTION = re.compile(
     r"|Macmillan(?= (?:nurses?|cancer|team|unit|centre|services?|charity)\b))(?!\w)",
     re.IGNORECASE,
 )
-"""National charities, hospitals and houses that are named after people; a title before makes it a person."""
+"""National charities, hospitals and houses that are named after people; a title before makes it a person.
+
+These and the abbreviations hold without the common allow-list, too: the card's held-out figures stand on them.
+"""
 
 _ABBREVIATIONS = frozenset(
     ("nino", "dob", "mrn", "nhs", "nmc", "gmc", "hcpc", "pals", "neas", "camhs", "cahms", "cpn", "resus", "covid")

@@ -101,6 +101,12 @@ def test_no_word_of_the_common_list_is_a_name_of_the_gazetteer() -> None:
     assert words & (gazetteer | NAMES | WORD_NAMES) == {"arab", "emas", "emis", "french", "nicu", "zulu"}
 
 
+def test_no_word_of_the_common_list_stands_twice() -> None:
+    words = [word for part in COMMON["words"].values() for word in part.split()]
+    assert len(words) == len(set(words))
+    assert not [word for word in words if word.endswith("s") and word.removesuffix("s") in words]
+
+
 @pytest.mark.parametrize(
     "phrase", [phrase.strip() for part in COMMON["phrases"].values() for phrase in part.split(",")]
 )
