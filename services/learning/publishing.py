@@ -218,7 +218,9 @@ class Publishing:
                     _tell(writing)
                 if len(writings) < AT_ONCE:
                     break
-            await self._sending.everything(patient=patient)
+            # Most rounds have nothing to send: one look instead of a transaction for each kind of it.
+            if self._sending.waiting or await self._pages.pending():
+                await self._sending.everything(patient=patient)
 
 
 def _tell(writing: Writing) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer import fetcher
 
 from shared.consumer import BatchConsumer, Delivery
 from shared.errors import TransientFault
 from shared.member import consuming
+from shared.polling import IDLE_WAIT_MS
 from shared.publisher import Record, record
 from shared.topics import DEAD_LETTERS, FEEDBACK_SUBMITTED, FEEDBACK_WITHDRAWN
 from tests.doubles import NOON, submitted
@@ -175,3 +177,24 @@ async def test_one_topics_halt_does_not_stop_the_other(kafka: ServiceSettings, p
         gone = FeedbackWithdrawn(feedback_id=submitted(1).feedback_id, withdrawn_at=NOON)
         await publisher.send([record(FEEDBACK_WITHDRAWN, gone, "test")])
         await until(lambda: forgotten == [gone.feedback_id])
+
+
+async def test_an_idle_member_asks_seldom_until_there_is_something_to_read(
+    kafka: ServiceSettings, publisher: KafkaPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[int] = []
+    request = fetcher.FetchRequest
+
+    def noted(max_wait_ms: int, *rest: Any, **more: Any) -> Any:
+        waits.append(max_wait_ms)
+        return request(max_wait_ms, *rest, **more)
+
+    monkeypatch.setattr(fetcher, "FetchRequest", noted)
+    monkeypatch.setattr("shared.polling.IDLE_AFTER", 0.0)
+    effect = Effect()
+    async with consuming([reading(effect, publisher, kafka)], kafka):
+        await until(lambda: IDLE_WAIT_MS in waits)
+        asked = len(waits)
+        await publisher.send(submissions(range(1)))
+        await until(lambda: len(effect.done) == 1)
+        await until(lambda: min(waits[asked:], default=IDLE_WAIT_MS) < IDLE_WAIT_MS)
