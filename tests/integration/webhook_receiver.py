@@ -63,7 +63,9 @@ class Receiver:
         """Everything that it has taken so far, in order."""
         if not self._file.exists():
             return []
-        lines = [json.loads(line) for line in self._file.read_text(encoding="utf-8").splitlines()]
+        # It may be in the middle of writing the last one.
+        whole = [line for line in self._file.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+        lines = [json.loads(line) for line in whole]
         return [Received(line["headers"], line["body"].encode()) for line in lines]
 
     @property
@@ -80,8 +82,8 @@ def _listen(port: int, file: Path, status: int, refuse: str) -> None:
                 self._answer(422)
                 return
             kept = {"headers": {name.lower(): value for name, value in self.headers.items()}, "body": body}
-            with file.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(kept) + "\n")
+            with file.open("ab", buffering=0) as lines:  # at once, or a kill would leave half a line
+                lines.write(json.dumps(kept).encode() + b"\n")
             if status:
                 self._answer(status)
 
