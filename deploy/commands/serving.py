@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 import uvloop
+from rich.console import Console
 
 from deploy.embedded import running_stack
 from deploy.sign_in import LINK_MINUTES, everything, sign_in_link
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
     from pathlib import Path
     from types import FrameType, TracebackType
-
-    from rich.console import Console
 
     from deploy.embedded import Stack
 
@@ -79,6 +78,25 @@ class Unwinding:
             self._task.get_loop().call_soon_threadsafe(lambda: None)  # or it would sleep on until something happens
         elif not self._ran:  # afterwards only a temporary directory is being removed
             raise KeyboardInterrupt
+
+
+def serve(data_dir: Path, catalogue: Path, port: int, portal_port: int) -> None:
+    """Serve the stack in this process until Ctrl-C or SIGTERM.
+
+    Args:
+        data_dir: where everything is kept.
+        catalogue: file of the teams.
+        port: of the gateway; 0: any.
+        portal_port: of the portal; 0: any.
+    """
+    with Unwinding() as unwinding:
+        unwinding.run(_serve(data_dir, catalogue, port, portal_port))
+
+
+async def _serve(data_dir: Path, catalogue: Path, port: int, portal_port: int) -> None:
+    console = Console()
+    async with starting(data_dir, catalogue, console, http_port=port, portal_port=portal_port) as stack:
+        await serve_until_stopped(stack, console)
 
 
 @asynccontextmanager

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from deploy.commands.serving import Unwinding, serve_until_stopped, starting
 from deploy.connection import default_data_dir
 from deploy.sample import CATALOGUE
 
@@ -29,11 +27,6 @@ def command(*, port: int, portal_port: int, catalogue: Path | None, data_dir: Pa
     """Serve the trial stack in one process until Ctrl-C, and say how to reach it."""
     directory = data_dir or default_data_dir()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with Unwinding() as unwinding:
-        unwinding.run(_up(directory, catalogue or CATALOGUE, port, portal_port))
+    from deploy.commands.serving import serve  # noqa: PLC0415 - seconds, which help need not wait for
 
-
-async def _up(directory: Path, catalogue: Path, port: int, portal_port: int) -> None:
-    console = Console()
-    async with starting(directory, catalogue, console, http_port=port, portal_port=portal_port) as stack:
-        await serve_until_stopped(stack, console)
+    serve(directory, catalogue or CATALOGUE, port, portal_port)

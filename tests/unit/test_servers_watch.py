@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.commands.demo import _directory
+from deploy.commands.demonstrating import _directory
 from deploy.servers import ServerEnded, Watch, watch
 from deploy.servers.child import Command, running
 from deploy.servers.database import _QUOTABLE
