@@ -75,13 +75,12 @@ class Polls:
         failing = self._failed_at is not None and monotonic() - self._failed_at < remembered
         return not failing and all(self._kafka.partitions_for_topic(topic) for topic in self._topics)
 
-    async def _getmany(self, *partitions: Any, **options: Any) -> dict[Any, Any]:
+    async def _getmany(self, *partitions: Any, timeout_ms: int = 0, **options: Any) -> dict[Any, Any]:
         try:
             await self._before()
             wait = IDLE_WAIT_MS if monotonic() - self._record_at >= IDLE_AFTER else 0
             self._fetches_wait(wait)
-            options["timeout_ms"] = max(options["timeout_ms"], wait)
-            records: dict[Any, Any] = await self._poll(*partitions, **options)
+            records: dict[Any, Any] = await self._poll(*partitions, timeout_ms=max(timeout_ms, wait), **options)
         except KafkaError as error:
             self._failed_at = monotonic()
             log.error("cannot read: %s", failed(self._settings, error))

@@ -66,7 +66,7 @@ async def test_records_go_through() -> None:
 async def test_a_failed_poll_brings_nothing_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
     kafka = Kafka(TopicAuthorizationFailedError("feedback-analysed"))
     polls = watched(kafka)
-    assert await kafka.getmany(timeout_ms=20) == {}
+    assert await kafka.getmany() == {}
     assert not polls.succeed()
     assert [line.levelname for line in caplog.records] == ["ERROR"]
     assert "(TopicAuthorizationFailedError feedback-analysed)" in caplog.text
@@ -75,8 +75,8 @@ async def test_a_failed_poll_brings_nothing_and_is_told(caplog: pytest.LogCaptur
 async def test_a_poll_that_brings_nothing_does_not_make_up_for_a_failed_one(clock: list[float]) -> None:
     kafka = Kafka(TopicAuthorizationFailedError(), {})
     polls = watched(kafka)
-    await kafka.getmany(timeout_ms=20)
-    await kafka.getmany(timeout_ms=20)
+    await kafka.getmany()
+    await kafka.getmany()
     assert not polls.succeed()
     clock[0] += REMEMBERED
     assert polls.succeed(), "none has failed since"
