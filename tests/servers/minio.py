@@ -9,13 +9,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import urllib3
-from minio import Minio
-from minio.error import MinioException
-
 from deploy.servers.child import Command, Probe
 from deploy.servers.endpoints import Bucket
-from shared.errors import HeedError
+from shared.errors import HeedError, TransientFault
+from shared.objects import ObjectStore
 from tests.servers.cache import cached
 from tests.servers.reopened import running_on_kept_ports
 
@@ -72,19 +69,18 @@ async def running_minio(directory: Path, settings: Mapping[str, str] | None = No
         return Command("MinIO", argv, directory / "minio.log", directory, ports[0], environment)
 
     def ready(ports: Sequence[int]) -> Probe:
-        return lambda: asyncio.to_thread(_serves, ports[0], user, password)
+        store = ObjectStore(f"http://127.0.0.1:{ports[0]}", user, password, "none")
+        return lambda: _answers(store)
 
     async with running_on_kept_ports(directory, 2, command, ready) as ports:
         yield Bucket(f"http://127.0.0.1:{ports[0]}", user, password)
 
 
-def _serves(port: int, user: str, password: str) -> bool:
+async def _answers(store: ObjectStore) -> bool:
     """Whether a signed request is answered: `/minio/health/ready` says yes while such a one still gets a 503."""
-    without_retries = urllib3.PoolManager(retries=False, timeout=2.0)
-    client = Minio(f"127.0.0.1:{port}", access_key=user, secret_key=password, secure=False, http_client=without_retries)
     try:
-        client.list_buckets()
-    except (MinioException, urllib3.exceptions.HTTPError, OSError):
+        await store.stat("nothing")
+    except TransientFault:
         return False
     return True
 
