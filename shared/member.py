@@ -93,16 +93,21 @@ class GroupMember:
             except KafkaError as error:
                 await self._give_back(kafka, [by_partition], error)
                 return
-        for consumer in self._consumers:
+        begun = time.monotonic()
+        # Those that wait for something come last, so that they keep no other topic waiting, however long they do.
+        for consumer in sorted(self._consumers, key=lambda each: each.away_since is not None):
             mine = {
                 partition: records for partition, records in by_partition.items() if consumer.reads(partition.topic)
             }
             if mine:
-                await self._handle(kafka, consumer, mine)
+                await self._handle(kafka, consumer, mine, begun)
 
-    async def _handle(self, kafka: AIOKafkaConsumer, consumer: BatchConsumer[Any], batch: Batch) -> None:
-        """Handle and commit part after part, so that progress is kept however long the records are."""
-        begun = time.monotonic()
+    async def _handle(self, kafka: AIOKafkaConsumer, consumer: BatchConsumer[Any], batch: Batch, begun: float) -> None:
+        """Handle and commit part after part, so that progress is kept however long the records are.
+
+        Nothing is begun later than `HANDLED_AT_A_TIME` after `begun`, when the poll's first topic was: with what one
+        part may wait, the next poll comes in time, however many topics the service reads.
+        """
         parts = list(parts_of(batch))
         for number, part in enumerate(parts):
             try:

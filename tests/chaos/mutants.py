@@ -55,10 +55,10 @@ def commit_before_effect() -> None:
     handle = GroupMember._handle
 
     async def committing_first(
-        self: GroupMember, kafka: AIOKafkaConsumer, consumer: BatchConsumer[Any], batch: Batch
+        self: GroupMember, kafka: AIOKafkaConsumer, consumer: BatchConsumer[Any], batch: Batch, begun: float
     ) -> None:
         await self._commit(kafka, batch)
-        await handle(self, kafka, consumer, batch)
+        await handle(self, kafka, consumer, batch, begun)
 
     _plant(GroupMember, "_handle", committing_first)
 

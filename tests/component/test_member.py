@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from shared import telemetry
 from shared.cloudevents import encode
 from shared.consumer import BatchConsumer, Delivery
+from shared.errors import TransientFault
 from shared.events import FeedbackWithdrawn
 from shared.member import PART_BYTES, GroupMember, parts_of
 from shared.progress import Progress
@@ -97,6 +98,22 @@ async def test_a_batch_whose_place_cannot_be_looked_up_is_polled_anew() -> None:
     assert (done, client.positions) == ([], {SUBMITTED: 0, WITHDRAWN: 0})
     await member.on_batch(both())
     assert client.behind == {SUBMITTED: 1, WITHDRAWN: 1}
+
+
+async def test_a_topic_that_waits_keeps_no_other_waiting_and_the_next_poll_comes_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def away(_: Sequence[Delivery[Any]]) -> None:
+        raise TransientFault("the database is away")
+
+    monkeypatch.setattr("shared.member.HANDLED_AT_A_TIME", 0.01)
+    client, done = Client(), list[str]()
+    member = membership(client, ServiceSettings(backoff_initial=0.01, give_back_after=0.02), done)
+    member._consumers[0]._effect = away
+    await member.on_batch(both())
+    assert (done, client.positions) == ([], {SUBMITTED: 0, WITHDRAWN: 0}), "it is late: all is polled anew"
+    await member.on_batch(both())
+    assert (done, client.behind) == ([FEEDBACK_WITHDRAWN.name], {WITHDRAWN: 1})
 
 
 def long_ones(count: int) -> list[Any]:
