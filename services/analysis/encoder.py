@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -278,12 +278,12 @@ class Encoder:
 
         Returns:
             What waits for each pass and gives the indices of its texts and what the network says of them; it raises
-            what the pass raised.
+            what the pass raised. Passes that nobody waits for any more are not begun.
         """
         tokenised = self.tokeniser(texts, question_types)
         batches = token_batches([len(item.ids) for item in tokenised], self._budget, full_count)
         passes = [self._pool.submit(self._pass, [tokenised[index] for index in batch]) for batch in batches]
-        return ((batch, done.result()) for batch, done in zip(batches, passes, strict=True))
+        return _given(batches, passes)
 
     def run(self, texts: Sequence[str], question_types: Sequence[str]) -> list[Encoded]:
         """Reads texts: `begin`, waited for, in input order."""
@@ -297,14 +297,30 @@ class Encoder:
     def _pass(self, items: Sequence[TokenisedText]) -> list[Encoded]:
         """One network call over texts of about one length."""
         width, rows = padded_length(max(len(item.ids) for item in items)), padded_count(len(items))
-        answers = self._network(*pad(items, width, rows))
-        themes, sentiment, severity, names = (answer[: len(items)] for answer in answers)
+        themes, sentiment, severity, names = (
+            answer[: len(items)] for answer in self._network(*pad(items, width, rows))
+        )
+        if not all(np.isfinite(answer).all() for answer in (themes, sentiment, severity, names)):
+            message = "the network gave a value that is no number"
+            raise ValueError(message)
         word_themes, word_sentiment = self._words(items)
         themes, sentiment = self._words.mixed(themes, word_themes), self._words.mixed(sentiment, word_sentiment)
         return [
             Encoded(themes[row], sentiment[row], float(severity[row]), name_words(item, names[row]))
             for row, item in enumerate(items)
         ]
+
+
+def _given(
+    batches: Sequence[list[int]], passes: Sequence[Future[list[Encoded]]]
+) -> Iterator[tuple[list[int], list[Encoded]]]:
+    """Pass by pass; where one raises or nobody wants the rest, as when the service stops, the others are not begun."""
+    try:
+        for batch, done in zip(batches, passes, strict=True):
+            yield batch, done.result()
+    finally:
+        for one in passes:
+            one.cancel()
 
 
 def _network(path: Path, threads: int, precision: str) -> Network:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ from services.analysis.encoder import (
 )
 from services.analysis.network import (
     MOST_STREAMS,
+    OUTPUTS,
     ModelError,
     computes_bf16,
     full_count,
@@ -89,6 +92,54 @@ def test_alone_and_in_a_batch_give_the_same(encoder: Encoder, together: list[Enc
         np.testing.assert_allclose(alone.sentiment_probabilities, batched.sentiment_probabilities, atol=1e-5)
         assert alone.severity == pytest.approx(batched.severity, abs=1e-5)
         np.testing.assert_allclose(alone.name_tokens, batched.name_tokens, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [5, 7, 21, 66])
+def test_a_full_pass_gives_what_a_text_alone_gets(encoder: Encoder, rows: int) -> None:
+    texts = [f"On day {number} they were kind but I waited too long." for number in range(rows)]
+    questions = ["could_improve"] * rows
+    (batch, batched), *more = encoder.begin(texts, questions)
+    assert (sorted(batch), more) == (list(range(rows)), []), "all share one pass"
+    for row, text in list(zip(batch, texts, strict=True))[:: max(1, rows // 5)]:
+        alone, beside = encoder.run([text], ["could_improve"])[0], batched[batch.index(row)]
+        assert decided(encoder, alone) == decided(encoder, beside)
+        np.testing.assert_allclose(alone.theme_probabilities, beside.theme_probabilities, atol=1e-5)
+        np.testing.assert_allclose(alone.sentiment_probabilities, beside.sentiment_probabilities, atol=1e-5)
+        assert alone.severity == pytest.approx(beside.severity, abs=1e-5)
+        np.testing.assert_allclose(alone.name_tokens, beside.name_tokens, atol=1e-5)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_a_value_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatch, output: str) -> None:
+    encoder = Encoder(threads=1)
+    network = encoder._network
+
+    def broken(*inputs: Any) -> list[Any]:
+        answers = list(network(*inputs))
+        answers[OUTPUTS.index(output)][-1] = np.nan
+        return answers
+
+    monkeypatch.setattr(encoder, "_network", broken)
+    with pytest.raises(ValueError, match="no number"):
+        encoder.run(["They were kind."], ["nonspecific"])
+
+
+def test_what_nobody_waits_for_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, let_go = Encoder(threads=1), threading.Event()
+    network, calls, computed = encoder._network, encoder._network.calls, list[int]()
+
+    def held(*inputs: Any) -> Any:
+        computed.append(len(inputs[0]))
+        assert len(computed) == 1 or let_go.wait(10)
+        return network(*inputs)
+
+    monkeypatch.setattr(encoder, "_network", held)
+    passes = encoder.begin(["They were kind. " * length for length in range(1, 30)], ["nonspecific"] * 29)
+    next(passes)
+    del passes
+    let_go.set()
+    encoder.run(["They were kind."], ["nonspecific"])
+    assert len(computed) <= 2 + calls
 
 
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
