@@ -76,7 +76,10 @@ def _reports(parts: Sequence[str], plan: Plan) -> list[Report]:
         if part == "model":
             ceilings.append(_rounds(report))
         elif part in JUDGED_BY_CEILING and ceilings:
-            ceilings.append(_rounds(_measured(CEILING, plan)))
+            ceiling = _measured(CEILING, plan)
+            ceilings.append(_rounds(ceiling))
+            if not ceilings[-1]:
+                reports.append(_changed(ceiling, PARTS["model"], name=CEILING))
             if around := ceilings[-2] + ceilings[-1]:
                 report = _changed(report, PARTS[part], ceiling=median(around))
         reports.append(report)
@@ -87,9 +90,9 @@ def _rounds(report: Report) -> tuple[float, ...]:
     return report.measurements[0].rounds
 
 
-def _changed(report: Report, name: str, **values: Any) -> Report:
+def _changed(report: Report, of: str, **values: Any) -> Report:
     """The report with other values in its row of that name."""
-    rows = (replace(row, **values) if row.name == name else row for row in report.measurements)
+    rows = (replace(row, **values) if row.name == of else row for row in report.measurements)
     return replace(report, measurements=tuple(rows))
 
 

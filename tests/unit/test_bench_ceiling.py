@@ -48,3 +48,19 @@ def test_a_ceiling_that_fails_costs_no_other_figure(monkeypatch: pytest.MonkeyPa
     (row,) = bench._measured(CEILING, QUICK).measurements
     assert (row.name, row.rounds) == ("model", ())
     assert row.left_out
+
+
+def test_a_ceiling_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(part: str, _: Plan) -> Report:
+        failed = part == CEILING
+        return Report(
+            (Measurement(MODULES[part], rounds=() if failed else (900.0,), left_out="failed" if failed else None),)
+        )
+
+    monkeypatch.setattr(bench, "_measured", measured)
+    rows = [row for report in bench._reports(["model", "reader"], QUICK) for row in report.measurements]
+    assert [(row.name, row.rounds, row.left_out) for row in rows] == [
+        ("model", (900.0,), None),
+        ("ceiling", (), "failed"),
+        ("reader", (900.0,), None),
+    ]
