@@ -124,6 +124,20 @@ def _without_look_alikes(text: str) -> str:
     return _WORD.sub(read, text)
 
 
+_UNDIVIDED = str.maketrans(
+    {"\u0131": "i", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ə": "a", "Ə": "A", "ß": "ss"}
+)
+"""Letters that Unicode does not divide into a plain one and a mark."""
+
+
+def without_diacritics(name: str) -> str:
+    """A name as most people type it, and as the gazetteer has it."""
+    if name.isascii():
+        return name
+    split = unicodedata.normalize("NFD", name.translate(_UNDIVIDED))
+    return "".join(character for character in split if not unicodedata.combining(character))
+
+
 _UNSTORABLE = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

@@ -7,6 +7,7 @@ from collections.abc import Set
 
 from services.analysis.forms import DATE
 from services.analysis.given_names import WORD_NAMES
+from services.analysis.normalised import without_diacritics
 from services.analysis.redaction import PLACEHOLDER, Redacted
 
 SHORTEST_QUOTE = 10
@@ -63,7 +64,7 @@ def quotable(
 
 def _names_left(text: str, words: Set[str], known_names: Set[str]) -> bool:
     """A name of the gazetteer still stands in the redacted text."""
-    known = {word for word in words if word.removesuffix("'s") in known_names}
+    known = {word for word in words if without_diacritics(word.removesuffix("'s")) in known_names}
     if any(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) for name in known):
         return True
     if WORD_NAMES.isdisjoint(words):

@@ -16,7 +16,7 @@ from operator import attrgetter
 
 from services.analysis.allow_list import AllowList
 from services.analysis.given_names import CERTAIN_NAMES
-from services.analysis.normalised import Normalised, storable
+from services.analysis.normalised import Normalised, storable, without_diacritics
 from services.analysis.patterns import Kind, Span, identifiers, merged
 
 _START, _END = attrgetter("start"), attrgetter("end")
@@ -33,12 +33,13 @@ _BETWEEN_NAMES = re.compile(r"[ \t]{1,2}|\.[ ]?|[ ]?[-'][ ]?|, (?=[A-Z]\b)")
 _INITIAL_BEFORE = re.compile(r"(?<![\w'])(?![AI] )[A-Z](?:\. ?|[ ])(?:[A-Z](?:\. ?|[ ]))?$")
 _INITIAL_AFTER = re.compile(r" [A-HJ-Z]\b(?!['.]?\w)")
 _TITLE_BEFORE = re.compile(
-    r"\b(?:dr|doctor|mr|mrs|ms|miss|prof|professor|nurse|sister|matron|midwife|sir|dame|lady|lord)\.? $", re.IGNORECASE
+    r"\b(?:dr|doctor|mr|mrs|ms|miss|prof|professor|nurse|sister|matron|midwife|sir|dame|lady|lord)(?:\.\s{0,2}|\s{1,2})$",
+    re.IGNORECASE,
 )
 _ROLE_BEFORE = re.compile(
     r"\b(?:dr|doctor|mr|mrs|ms|miss|prof|professor|nurse|sister|matron|midwife|sir|dame|lady|lord|called|named|name is"
     r"|name was|paramedics?|drivers?|therapist|physio|carer|consultant|receptionist|hca|thanks to|thank ?you|especially"
-    r"|including|such as|regards|love)[.,:]? $",
+    r"|including|such as|regards|love)(?:\.\s{0,2}|[,:]?\s{1,2})$",
     re.IGNORECASE,
 )
 _LISTED = re.compile(r"[ \t]{1,2}|\. ?| ?[-'/] ?|,? (?:and |& |\+ )?")
@@ -172,7 +173,7 @@ class Redactor:
         """By itself, or by what stands before it."""
         return (
             probability >= self.name_threshold
-            or (probability >= KNOWN_FROM and self._known_names.issuperset(text[start:end].lower().split("-")))
+            or (probability >= KNOWN_FROM and self._known_names.issuperset(_as_known(text[start:end])))
             or (probability >= CONFIRMED_FROM and _ROLE_BEFORE.search(text, max(0, start - 16), start) is not None)
         )
 
@@ -183,6 +184,11 @@ class Redactor:
         institutions = (match.span() for match in _INSTITUTION.finditer(text))
         spared += [Span(Kind.NAME, *at) for at in chain(allowed, institutions) if not _after_title(text, at[0])]
         return merged(spared)
+
+
+def _as_known(word: str) -> list[str]:
+    """The parts of a word as the gazetteer has them."""
+    return without_diacritics(word).lower().split("-")
 
 
 def _after_title(text: str, start: int) -> bool:

@@ -15,8 +15,8 @@ import yaml
 _LEXICON = Path(__file__).parent / "lexicon.yaml"
 
 _NEGATED = re.compile(
-    r"\b(?:no|not|never|without|zero|nor|neither|(?:is|was|were|have|has|did|do)n'?t|free (?:of|from)"
-    r"|any risk of|prevent(?:ing|s|ed|ion)?(?: of)?)"
+    r"\b(?:no|not(?! (?:only|just|merely|simply)\b)|never|without|zero|nor|neither"
+    r"|(?:is|was|were|have|has|did|do)n'?t|free (?:of|from)|any risk of|prevent(?:ing|s|ed|ion)?(?: of)?)"
     r"(?: (?:any|a|an|the|been|being|is|was|were|be|ever|felt|feel|feeling|signs?|evidence|kind|sort|form|history|case"
     r"|of|or|and|physical|verbal|sexual|currently|at|all|have|had|\w+ly)){0,4} $"
 )

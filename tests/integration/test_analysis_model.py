@@ -96,7 +96,7 @@ def test_names_in_real_comments(reader: Reader) -> None:
     """The bars of a model: names found, comments left alone, and traps that are no names."""
     rows: list[dict[str, Any]] = [json.loads(line) for line in OPEN_DATA.read_text(encoding="utf-8").splitlines()]
     submissions = [Submission(row["id"], row["text"], consent_to_quote=True) for row in rows]
-    found = names = leaks = 0
+    found = names = leaks = named = 0
     changed = {"untouched": 0, "trap": 0}
     for row, reading in zip(rows, read(reader, submissions), strict=True):
         covered = {at for span in reading.redactions for at in range(span.start, span.end)}
@@ -105,7 +105,7 @@ def test_names_in_real_comments(reader: Reader) -> None:
             for start, end, kind, _ in row["spans"]
             if kind == "NAME"
         ]
-        names, found = names + len(hits), found + sum(hits)
+        names, found, named = names + len(hits), found + sum(hits), named + bool(hits)
         leaks += reading.quote_ok and not all(hits)
         if row["set"] in changed:
             given = [(start, end) for start, end, *_ in row["spans"]]
@@ -114,6 +114,6 @@ def test_names_in_real_comments(reader: Reader) -> None:
             )
     parts = {part: sum(row["set"] == part for row in rows) for part in changed}
     assert found >= 0.985 * names
-    assert leaks <= 0.01 * len(rows)
+    assert leaks <= 0.006 * named, "without the quote gate it would be .015"
     assert changed["untouched"] <= 0.01 * parts["untouched"]
     assert changed["trap"] <= 0.05 * parts["trap"]

@@ -52,6 +52,7 @@ def test_an_allow_listed_place_does_not() -> None:
     [
         "thanks to sarah who was kind",
         "it was SARAH's kindness that helped",
+        "it was s\u00e1rah again who was kind",
         "and nurse Patel was kind to me",
         "we all liked Grace, she was so kind",
         "Patience from the community team was kind",

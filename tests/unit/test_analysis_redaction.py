@@ -80,12 +80,29 @@ def test_institutions_that_are_named_after_people_are_spared(text: str, redacted
         ("Wilson Punjabi came", "[name] came"),
         ("thanks to Wilson, Punjabi and the team", "thanks to [name], [name] and the team"),
         ("Dr Guillain-Barre came", "Dr [name] came"),
+        ("Dr.Punjabi came", "Dr.[name] came"),
+        ("Professor  Punjabi came", "Professor  [name] came"),
+        ("saw Dr.\nPunjabi", "saw Dr.\n[name]"),
     ],
 )
 def test_what_is_on_the_common_list_is_spared_unless_it_is_said_of_a_person(text: str, redacted: str) -> None:
     suspected = "Punjabi|crohns?|Nando|Guillain-Barre|ehlers|danlos|Wilson"
     people = [(*match.span(), 0.99) for match in re.finditer(suspected, text, re.IGNORECASE)]
     assert Redactor(0.3, AllowList()).redact(normalise(text), words_of(text), people).text() == redacted
+
+
+@pytest.mark.parametrize("before", ["thanks to ", "Regards,\n", "my consultant:  ", "called\n"])
+def test_a_word_that_might_be_a_name_is_one_where_names_stand(before: str) -> None:
+    text = f"{before}Punjabi"
+    people = [(len(before), len(text), 0.02)]
+    assert Redactor(0.3, AllowList(common=False)).redact(normalise(text), words_of(text), people).counts == {"name": 1}
+
+
+@pytest.mark.parametrize("name", ["Zo\u00eb", "Zoe\u0308", "\u0141ucja", "Anne-Zo\u00eb"])
+def test_a_name_of_the_gazetteer_is_one_with_its_diacritics_too(name: str) -> None:
+    plain = normalise(name)
+    redactor = Redactor(0.3, AllowList(), frozenset(("anne", "lucja", "zoe")))
+    assert redactor.redact(plain, words_of(plain.text), [(0, len(plain.text), 0.01)]).counts == {"name": 1}
 
 
 def test_what_is_on_the_common_list_is_no_doubt() -> None:

@@ -127,6 +127,11 @@ def test_what_is_negated_or_figurative_is_not(text: str) -> None:
     assert reasons(text) == []
 
 
+@pytest.mark.parametrize("word", ["only", "just", "merely", "simply"])
+def test_not_only_denies_nothing(word: str) -> None:
+    assert reasons(f"He not {word} slapped my mother but laughed") == ["lexicon:assault"]
+
+
 def test_a_negation_does_not_cover_a_second_mention() -> None:
     assert reasons("She was not suicidal then. Now she is suicidal.") == ["lexicon:suicide"]
 

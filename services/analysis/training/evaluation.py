@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from services.analysis.allow_list import AllowList
 from services.analysis.encoder import Encoder, name_words
 from services.analysis.network import pad, token_batches
-from services.analysis.normalised import normalise
+from services.analysis.normalised import normalise, without_diacritics
 from services.analysis.redaction import NameToken, Redactor
 from services.analysis.training import measures
 from services.analysis.training.baseline import Baseline
@@ -24,7 +24,7 @@ from services.analysis.training.distillation import Material, Model, Plan, kept,
 from services.analysis.training.export import Decisions
 from services.analysis.training.fitting import Array, Predictions, name_probabilities, predict
 from services.analysis.training.injection import Injector, Tagged
-from services.analysis.training.names import NamePool, load_pool, plain
+from services.analysis.training.names import NamePool, load_pool
 from services.analysis.training.network import Network
 from services.analysis.training.teachers import Teachers
 
@@ -237,7 +237,9 @@ def name_figures(encoder: Encoder, cases: Sequence[NameCase], pool: NamePool) ->
     for threshold in sorted({*CURVE, round(encoder.name_threshold, 4)}, reverse=True):
         redactor = Redactor(threshold, AllowList(), encoder.known_names)
         found = measures.found_names(redactor, cases, said)
-        unseen = [name for name in found if not known & set(re.findall(r"\w+", plain(name.written).lower()))]
+        unseen = [
+            name for name in found if not known & set(re.findall(r"\w+", without_diacritics(name.written).lower()))
+        ]
         parts = {
             kind: [(case.text, words) for case, words in zip(cases, said, strict=True) if case.kind == kind]
             for kind in ("untouched", "trap")

@@ -9,12 +9,12 @@ import hashlib
 import importlib
 import random
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from services.analysis.given_names import WORD_NAMES
+from services.analysis.normalised import without_diacritics
 from services.analysis.training import word_lists
 
 FAKER_LOCALES = {
@@ -116,21 +116,17 @@ class NamePool:
     def known_words(self) -> set[str]:
         """Every listed name word in lower case without diacritics, to tell which evaluation names are unseen."""
         lists = [*self.firsts.values(), *self.lasts.values(), self.word_firsts, self.word_lasts]
-        return {part.lower() for names in lists for name in names for part in plain(name).replace("-", " ").split()}
-
-
-def plain(name: str) -> str:
-    """A name as most people type it: without diacritics."""
-    table = str.maketrans(
-        {"\u0131": "i", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ə": "a", "Ə": "A", "ß": "ss"}
-    )
-    split = unicodedata.normalize("NFD", name.translate(table))
-    return "".join(character for character in split if not unicodedata.combining(character))
+        return {
+            part.lower()
+            for names in lists
+            for name in names
+            for part in without_diacritics(name).replace("-", " ").split()
+        }
 
 
 def held_out(name: str) -> bool:
     """Whether a name belongs to the tenth that training never sees."""
-    digest = hashlib.sha256(plain(name).lower().encode()).digest()
+    digest = hashlib.sha256(without_diacritics(name).lower().encode()).digest()
     return digest[0] % HELD_OUT_SHARE == 0
 
 
@@ -184,7 +180,7 @@ def _letter_chain(names: list[str]) -> dict[str, list[str]]:
     """Which letters follow which three, as often as in the list; ^ begins and $ ends a word."""
     chain: dict[str, list[str]] = defaultdict(list)
     for name in names:
-        for part in plain(name).lower().split():
+        for part in without_diacritics(name).lower().split():
             padded = f"^^^{part}$"
             for at in range(3, len(padded)):
                 chain[padded[at - 3 : at]].append(padded[at])
@@ -236,7 +232,7 @@ def render(name: Name, rng: random.Random) -> Rendered:
 def _spell(name: str, rng: random.Random) -> str:
     """Most often without diacritics, sometimes a nickname or a slip of the finger."""
     if rng.random() < 0.7:
-        name = plain(name)
+        name = without_diacritics(name)
     chance = rng.random()
     if len(name) < 5 or chance > 0.12:
         return name
