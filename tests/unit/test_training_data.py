@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.analysis.training.dataset import (
+    FILES,
     FOLDS,
     Comment,
     DataError,
     NameCase,
+    claim,
     load_criticality,
     load_feedback,
     load_name_cases,
@@ -21,6 +23,19 @@ from services.analysis.training.dataset import (
 
 FEEDBACK = "text,question_type,sentiment,themes\n"
 RATED = "text,criticality,label\n"
+
+
+def test_networks_of_other_data_folds_or_settings_are_not_taken_for_these(tmp_path: Path) -> None:
+    for name in FILES:
+        (tmp_path / name).write_text("one", encoding="utf-8")
+    work = tmp_path / "work"
+    for _ in range(2):
+        claim(work, tmp_path, "plan", [0, 1])
+    with pytest.raises(DataError, match="other data, folds or settings"):
+        claim(work, tmp_path, "plan", [0])
+    (tmp_path / FILES[1]).write_text("two", encoding="utf-8")
+    with pytest.raises(DataError, match="other data, folds or settings"):
+        claim(work, tmp_path, "plan", [0, 1])
 
 
 def test_feedback_is_read_with_its_labels(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def run(options: argparse.Namespace) -> None:
     """Train the models of the folds and measure them; train, write and measure the artefact; write the card."""
     steps = Steps(options.data, options.work)
     folds, seeds, first = options.folds, options.seeds, options.seeds[0]
+    dataset.claim(options.work, options.data, steps.plan, folds)
     with worker_processes(options.jobs, options.data, options.work) as compute:
         teachers = (Steps.large_teacher, Steps.small_teacher)
         list(compute([partial(kind, fold=fold) for kind in teachers for fold in folds]))

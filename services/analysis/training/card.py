@@ -248,11 +248,12 @@ without the common allow-list:
 _LIMITS = """## Limits
 
 - Two trusts and three organisations in England; elsewhere people may write about other things in other words.
-- Thresholds were chosen on the held-out comments that the figures are of, so that these are slightly flattering.
+- Thresholds were chosen on the held-out comments that the figures are of, and the gazetteer leaves out what they use as
+  words, so that these are slightly flattering.
 - Categories with few positives are unreliable; see their count. "Very negative" is the weakest sentiment.
 - Words that are also names (Grace, Hope, Will), wards named after people, and names in long lists in lower case are the
   hardest for redaction. A missed name is possible at any threshold: publishing needs the quote gate as well.
 - Names in scripts other than Latin were not trained.
 - Texts over the window are read in segments by the service; the figures above are for whole comments.
 - A processor that computes in bf16 may give other last digits than one in f32, and now and then another label; on one
-  machine the answer to a text never depends on the batch that it came in."""
+  machine no decision depends on the batch that a text came in, and on most not one digit."""

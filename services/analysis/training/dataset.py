@@ -65,6 +65,7 @@ SEVERE_AT = -4
 """A comment is severe where people rated its criticality at this or below (scale -5 to 5)."""
 
 FOLDS = 5
+FILES = ("fft_train.csv", "criticality.csv", "redaction_open.jsonl")
 
 
 class DataError(ValueError):
@@ -122,6 +123,30 @@ def _rows(path: Path, columns: set[str]) -> list[dict[str, str]]:
         message = f"{path} has no rows"
         raise DataError(message)
     return rows
+
+
+def claim(work: Path, folder: Path, *how: object) -> None:
+    """Note in a work folder what its networks are trained on and how.
+
+    Args:
+        work: where networks are kept, under names that tell no more than their fold and seed.
+        folder: the training data.
+        how: whatever else decides what is trained; told apart by its `repr`.
+
+    Raises:
+        DataError: it holds networks that were trained on other data or in another way, and would be taken for these.
+        OSError: a file could not be read.
+    """
+    digest = hashlib.sha256(repr(how).encode())
+    for name in FILES:
+        digest.update((folder / name).read_bytes())
+    stamp = work / "trained-on.txt"
+    if stamp.exists() and stamp.read_text(encoding="ascii") != digest.hexdigest():
+        raise DataError(
+            f"{work} holds networks of other data, folds or settings: remove it, or name another folder with --work"
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(digest.hexdigest(), encoding="ascii")
 
 
 def load_feedback(folder: Path) -> list[Comment]:

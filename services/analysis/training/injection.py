@@ -81,11 +81,7 @@ class Injector:
         whole = Tagged("")
         for position in range(count):
             if position:
-                glue = (
-                    rng.choice((" and ", " & ", ", ", "/", " + "))
-                    if position == count - 1
-                    else rng.choice((", ", ",", " "))
-                )
+                glue = rng.choice(LAST_GLUE if position == count - 1 else INNER_GLUE)
                 whole = whole.replaced(len(whole.text), len(whole.text), Rendered(glue, ()))
             whole = whole.replaced(len(whole.text), len(whole.text), render(self.pool.draw(rng), rng))
         return Rendered(whole.text, whole.spans)
