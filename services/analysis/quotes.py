@@ -21,6 +21,10 @@ _NAMES_AT_FIRST = WORD_NAMES - frozenset(("chance", "day", "hence", "long", "lov
 """Without those that begin a sentence as words far more often than as names."""
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){4}")
 
+_TITLES = frozenset(("dr", "mr", "mrs", "ms"))
+_TITLED = re.compile(r"\b(?:dr|mrs?|ms)\b\.?\s{1,2}[a-z]", re.IGNORECASE)
+"""A title whose name was not found: "dr old"."""
+
 _PLACE = re.compile(
     r"\b(?:[Ww]ard [A-Z0-9]|(?:in|at|from|near) [A-Z][a-z]{2,}"
     r"|[A-Z][a-z]+ (?i:ward|hospital|clinic|surgery|centre|unit|lodge|house|hospice)\b)|\[(?:address|postcode|bed)\]"
@@ -31,6 +35,13 @@ escaped evacuated explosion funeral haemorrhage helicopter inquest miscarriage m
 rape raped resuscitated resuscitation shot stabbed stillbirth stillborn suicide transplant triplets twins
 """
 _RARE_EVENT = frozenset(_RARE_EVENT_TEXT.split())
+_GRAVE_TEXT = """
+abuse abused abuser blade blades bleach bruise bruised bruises dead die dying flinch flinches harm harmed harming kill
+killed killing knife knives ligature machete naked noose overdose overdosed police punched rape raped razor rope slap
+slapped starving stepdad stepfather strangled suicidal suicide swallowed threat threatened threatening threats wrists
+"""
+_GRAVE = frozenset(_GRAVE_TEXT.split())
+"""Of danger and of violence: what the urgent check did not know how to read is no quote, either."""
 
 
 def quotable(
@@ -54,7 +65,7 @@ def quotable(
         urgent: a person is asked to look at it.
         english: not told or found to be in another language; names are not measured in others.
     """
-    if not consent or urgent or not english or redacted.doubt:
+    if not consent or urgent or not english or redacted.doubt or not _GRAVE.isdisjoint(words):
         return False
     if not SHORTEST_QUOTE <= len(text.strip()) <= LONGEST_QUOTE:
         return False
@@ -66,6 +77,8 @@ def _names_left(text: str, words: Set[str], known_names: Set[str]) -> bool:
     """A name of the gazetteer still stands in the redacted text."""
     known = {word for word in words if without_diacritics(word.removesuffix("'s")) in known_names}
     if any(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) for name in known):
+        return True
+    if not _TITLES.isdisjoint(words) and _TITLED.search(text):
         return True
     if WORD_NAMES.isdisjoint(words):
         return False

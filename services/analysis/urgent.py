@@ -21,7 +21,7 @@ _NEGATED = re.compile(
     r"|of|or|and|physical|verbal|sexual|currently|at|all|have|had|\w+ly)){0,4} $"
 )
 _SERVICE = re.compile(
-    r"\w*\s+(?:misuse|prevention|awareness|training|leaflets?|policy|policies|helpline|support|services?|teams?|groups?"
+    r"\w*\s+(?:misuse|prevention|awareness|training|leaflets?|posters?|policy|policies|helpline|support|services?|teams?|groups?"
     r"|course|screening|questions?|hotline)\b"
 )
 

@@ -33,6 +33,11 @@ def test_without_consent_never() -> None:
     assert not quote_ok(GOOD, consent_to_quote=False)
 
 
+def test_a_text_that_speaks_of_danger_or_violence_never() -> None:
+    assert quote_ok("they were kind, the wait was long and I felt better")
+    assert not quote_ok("they were kind, the bruises were long and I felt better")
+
+
 def test_an_urgent_text_never() -> None:
     assert not quote_ok(GOOD + " He slapped my mother.")
 
@@ -52,6 +57,7 @@ def test_an_allow_listed_place_does_not() -> None:
     [
         "thanks to sarah who was kind",
         "it was SARAH's kindness that helped",
+        "they and dr old were kind to me",
         "it was s\u00e1rah again who was kind",
         "and nurse Patel was kind to me",
         "we all liked Grace, she was so kind",
