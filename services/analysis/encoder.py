@@ -1,8 +1,9 @@
 """The transformer, as the service runs it: one pass gives themes, sentiment, severity and name tokens.
 
 The artefact in `services/analysis/model/` is written by `services.analysis.training`; this module only reads it. It
-needs numpy, tokenizers and OpenVINO, no torch. The same text always gets the same answers, whatever batch it came in:
-nothing is quantised dynamically, and a text is always padded to the same length (see tests/unit/test_encoder.py).
+needs numpy, tokenizers and OpenVINO, no torch. The same text gets the same answers, whatever batch it came in, but for
+a last digit with AVX2 alone (decision 7): nothing is quantised dynamically, and a text is always padded to the same
+length (see tests/unit/test_encoder.py).
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class Encoded:
 
 NAME_FLOOR = 0.005
 LONGEST_WORD = 64
+SHORTEST_POSSESSIVE = 4
+"""Letters of a name that is known by its possessive without an apostrophe, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +215,11 @@ class TextTokeniser:
 
 def _known_names(path: Path) -> frozenset[str]:
     try:
-        return CERTAIN_NAMES | frozenset(path.read_text(encoding="utf-8").split())
+        names = CERTAIN_NAMES | frozenset(path.read_text(encoding="utf-8").split())
     except (OSError, UnicodeDecodeError) as error:
         message = f"no names in {path.parent}: names.txt is missing or damaged; restore it from the repository"
         raise ModelError(message) from error
+    return names | {f"{name}s" for name in names if len(name) >= SHORTEST_POSSESSIVE}
 
 
 class Encoder:
@@ -244,7 +248,8 @@ class Encoder:
         self.tokeniser = TextTokeniser(tokenizer, self.info.prefixes, self.info.max_tokens)
         self._words = WordModel.load(folder / "words.npz")
         self.known_names = _known_names(folder / "names.txt")
-        """The gazetteer: names of many origins in lower case, without those that comments use as words."""
+        """The gazetteer: names of many origins in lower case, without diacritics and without those that comments use
+        as words; the longer ones with an "s", too, as the apostrophe of "sarahs" is often left out."""
         self._network = _network(folder / "network.xml", threads or os.cpu_count() or 1, precision)
         self._pool = ThreadPoolExecutor(self._network.calls, thread_name_prefix="network")
 

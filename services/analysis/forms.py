@@ -25,6 +25,10 @@ BED_WORDS = frozenset({"bed", "bay", "room", "cubicle", "bedspace", "sideroom"})
 _NETWORKS = "twitter insta instagram ig tiktok snapchat snap facebook fb youtube mastodon bluesky discord"
 NETWORKS = frozenset(_NETWORKS.split())
 BIRTH_WORDS = frozenset({"dob", "b", "born", "birth", "birthday", "birthdate"})
+POLICE_WORDS = frozenset({"pc", "pcso", "wpc"})
+MRN_WORDS = frozenset({"mrn", "crn", "m"})
+HOME_WORDS = frozenset({"address", "live", "lives", "lived", "living"})
+WELSH_STREETS = frozenset({"heol", "ffordd", "stryd", "lon", "l\u00f4n", "clos", "rhodfa", "cwrt", "maes", "bryn"})
 POSTCODE_WORDS = frozenset({"postcode", "post", "postal", "postalcode"})
 
 _CONFUSED = str.maketrans("OoIl|", "00111")
@@ -68,7 +72,7 @@ HANDLE = re.compile(r"(?<![\w.@])@[\w.]{1,60}\w")
 _NETWORK = rf"(?:{_NETWORKS.replace(' ', '|')})"
 HANDLE_IN_CONTEXT = re.compile(
     rf"\b{_NETWORK}(?: (?:name|handle|account|username))?"
-    r"(?:(?: is|:| as) ?(?=[a-z._]{0,30}[\d_])| (?=[a-z.]{1,30}_))(?P<value>[\w.]{3,40})",
+    r"(?:(?: is|:| as) ?(?=[a-z._]{0,30}[\d_])| (?=[a-z.]{1,30}_|[a-z]{1,20}\.[a-z]{0,20}\d))(?P<value>[\w.]{3,40})",
     _I,
 )
 HANDLE_BEFORE = re.compile(
@@ -79,7 +83,7 @@ HANDLE_BEFORE = re.compile(
 
 _N = "[0-9OoIl|]"
 NHS_NUMBER = re.compile(
-    rf"(?<![\w+])(?=[0-9]|[OoIl|][0-9])(?:{_N}{{3}}(?P<a>[ ./-]{{1,2}}){_N}{{3}}(?P<b>[ ./-]{{1,2}}){_N}{{4}}"
+    rf"(?<![\w+])(?=[0-9]|[OoIl|][0-9])(?:{_N}{{3}}(?P<a>[ ./\n-]{{1,2}}){_N}{{3}}(?P<b>[ ./\n-]{{1,2}}){_N}{{4}}"
     r"|[0-9]{10}|(?P<odd>[0-9]{3}[ ./-][0-9]{7}|[0-9]{6}[ ./-][0-9]{4}))(?!\w)"
 )
 """The `odd` layouts are as likely of a phone number: they need a context."""
@@ -107,10 +111,15 @@ _ORDINAL = (
     "|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth)"
 )
 _BIRTH = r"(?:\bd\.? ?o\.? ?b\b\.?|\bdate of birth\b|\bbirth ?da(?:te|y)\b|\bborn\b)"
-_IS = r"(?:[\s:=-]{1,3}(?:is|was|on|the)\b){0,3}[\s:=(-]{0,3}"
+_IS = r"(?:[\s:=,-]{1,3}(?:is|was|on|the)\b){0,3}[\s:=(,-]{0,3}"
+_SPOKEN_YEAR = (
+    r"(?:nineteen|twenty|two thousand)(?:[ -](?:and|hundred|oh|one|two|three|four|five|six|seven|eight|nine|ten|eleven"
+    r"|twelve|\w{3,6}teen|\w{3,5}ty)\b){0,3}"
+)
 DOB = re.compile(rf"{_BIRTH}{_IS}(?P<value>{_DATE})", _I)
 DOB_IN_WORDS = re.compile(
-    rf"{_BIRTH}{_IS}(?P<value>(?:\d{{1,2}}(?:st|nd|rd|th)?|{_ORDINAL})(?: of)? {_MONTH}\b(?:[., ]{{1,2}}{_YEAR}(?!\d))?"
+    rf"{_BIRTH}{_IS}(?P<value>(?:\d{{1,2}}(?:st|nd|rd|th)?|{_ORDINAL})(?: of)? {_MONTH}\b"
+    rf"(?:[., ]{{1,2}}(?:{_YEAR}(?!\d)|{_SPOKEN_YEAR}))?"
     rf"|{_MONTH} (?:the )?(?:\d{{1,2}}(?:st|nd|rd|th)?\b|{_ORDINAL}\b))",
     _I,
 )
@@ -124,9 +133,11 @@ STAFF_ID = re.compile(
     r"|(?:staff|employee|payroll|warrant|collar|badge|i\.?d\.? ?badge|crew|driver|operator|call ?sign)"
     r"(?: (?:id|i\.d\.|badge|card|pin|code|ref))?"
     r"|(?:nurse|doctor|midwife|paramedic|porter|carer|hca)(?:'s)? (?:id|badge|no|number)\b)"
-    rf"{_VALUE}(?P<value>[A-Z]{{0,3}}-?(?=[A-Z]{{0,2}}\d[A-Z]?\d[A-Z]?\d)[0-9A-Z]{{4,12}})\b",
+    rf"{_VALUE}(?P<value>(?:(?-i:[A-Z]{{1,3}} )|[A-Z]{{0,3}}-?)"
+    r"(?=[A-Z]{0,2}\d[A-Z]?\d[A-Z]?\d)[0-9A-Z]{4,12})\b",
     _I,
 )
+POLICE_ID = re.compile(r"\b(?:PC|PCSO|WPC) \d{3,5}\b")
 NMC_PIN = re.compile(r"\b\d{2}[A-L]\d{4}[A-Z]\b", _I)
 
 HOSPITAL_NO = re.compile(
@@ -135,6 +146,9 @@ HOSPITAL_NO = re.compile(
     rf"{_VALUE}(?P<value>[A-Z]{{0,3}}[ /-]?(?=[\d ]{{5,12}})\d(?: ?\d){{4,10}}[A-Z]?)\b",
     _I,
 )
+
+MRN = re.compile(rf"\b(?:m\.?r\.?n|crn)\b\.?{_VALUE}(?P<value>[A-Z]{{0,3}}\d{{3,10}}[A-Z]?)\b", _I)
+HOSPITAL_NO_BARE = re.compile(r"\b[A-Z]{1,3}\d{6,8}\b")
 
 REF_NO = re.compile(
     r"\b(?:reference|ref|case|complaint|incident|datix|ticket|claim|booking|job|log|enquiry|pals|order|invoice|policy"
@@ -155,6 +169,11 @@ PHONE = re.compile(
     rf"(?:{_NEAR}|[ ().\-/](?=[ (]?{_NEAR})|\((?={_NEAR})){{6,24}}(?<=[0-9OoIl|]))"
     r"(?: ?(?:x|ext\.?) ?[0-9]{1,6})?(?!\w)"
 )
+PHONE_BEFORE_A_NUMBER = re.compile(r"(?<![\w+.,])(?P<number>\(?0[1235789](?:[ ().\-/]{0,2}[0-9]){8,9})(?= [0-9])")
+"""As in "07700 900123 24 hours a day", which `PHONE` takes for one number that is too long."""
+PHONE_ON_TWO_LINES = re.compile(
+    r"(?<![\w+.,])(?P<number>0[1235789](?:[ -]?[0-9]){3,8}\n[0-9](?:[ -]?[0-9]){2,6})(?! ?\w)"
+)
 _SPOKEN = "(?:zero|oh|o|nought|one|two|three|four|five|six|seven|eight|nine|hundred|double|triple)"
 PHONE_IN_WORDS = re.compile(rf"\b{_SPOKEN}(?:[ ,-]{{1,2}}{_SPOKEN}\b){{6,14}}", _I)
 
@@ -171,7 +190,7 @@ POSTCODE_IN_CONTEXT = re.compile(
 _SURE_STREET = "street|road|avenue|lane|terrace|crescent|gardens|grove|mews|villas|cottages"
 _LIKELY_STREET = (
     "st|rd|ave|ln|close|drive|way|walk|court|place|square|row|park|hill|view|rise|green|parade|bank|croft|house|gate|wynd"
-    "|side|vale|heights|chase|garth|meadows?|cres|gdns|dr|tce|terr"
+    "|side|vale|heights|chase|garth|meadows?|cres|gdns|dr|tce|terr|cl|sq|pl|paddocks?|leys|brae|knowe"
 )
 ADDRESS = re.compile(
     rf"(?<![\w/.:£$%-])(?P<flat>(?:flat|apartment|apt|unit) ?\d{{1,3}}[a-z]?,? )?(?P<number>\d{{1,4}} ?[a-z]?),? "
@@ -205,8 +224,19 @@ def is_address(match: re.Match[str]) -> bool:
     return bool(match["sure"] or match["flat"]) or named or at_home
 
 
+ADDRESS_IN_CONTEXT = re.compile(
+    r"\b(?:address (?:is|was)|live[sd]?(?: alone)? at|living at):? "
+    r"(?P<value>\d{1,4} ?[a-z]?,? (?-i:(?:The )?[A-Z][\w'-]+(?: [A-Z][\w'-]+)?))",
+    _I,
+)
+WELSH_ADDRESS = re.compile(
+    r"(?<![\w/.:£$%-])\d{1,4} ?[a-z]?,? (?:(?:heol|ffordd|stryd|l[o\u00f4]n|clos|rhodfa|cwrt)(?: yr?)? [\w'-]{2,}"
+    r"|(?-i:(?:Maes|Bryn)(?: [Yy]r?)? [A-Z][\w'-]+))",
+    _I,
+)
+
 VEHICLE = re.compile(
-    r"(?P<context>\b(?:reg(?:istration)?|number ?plate|plate|vehicle|car|van|ambulance)\b"
+    r"(?P<context>\b(?:reg(?:istration)?|number ?plate|plate|vehicle|car|van|ambulance|taxi|cab|lorry|bus)\b"
     r"(?: (?:no|number|is|was|reg)\b\.?){0,3}[: ]{1,2})?"
     r"(?<![\w-])(?P<value>[A-HJ-PR-Y]{2}(?P<gap> ?)[0-9]{2}[ -]?[A-HJ-PR-Z]{3})(?!\w)",
     _I,
@@ -217,11 +247,12 @@ OLD_VEHICLE = re.compile(
     _I,
 )
 
+_UNIT_NUMBER = r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _COUNTED = (
     r"(?! ?(?:hours?|hrs?|h|days?|weeks?|wks?|mins?|minutes?|seconds?|nights?|times?|months?|years?|yrs?|x|am|pm|%"
-    r"|people|patients|beds|bedded|ppl|o'?clock|other|of|to|or|stars?)\b|[-:/.]\d|%|\d)"
+    rf"|people|patients|beds|bedded|ppl|o'?clock|other|or|stars?|(?:of|to) (?:us|them|\d+|{_UNIT_NUMBER}))\b"
+    r"|[-:/.]\d|%|\d)"
 )
-_UNIT_NUMBER = r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _PLACE = r"(?:bed ?space|bed|bay|side ?room|room|cubicle)"
 _PLACE_NUMBER = rf"(?:[A-Z]?\d{{1,3}}[A-Z]?|{_UNIT_NUMBER})"
 BED = re.compile(

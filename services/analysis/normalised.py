@@ -51,6 +51,8 @@ _LOOK_ALIKES = dict(
 )
 _OTHER_ALPHABET = re.compile("[\u0370-\u052f\u0250-\u02af\u0531-\u058f]")
 _LATIN = re.compile("[A-Za-z]")
+_GLUED = re.compile(r"(?<=\w)[^\w\s\0-\u20ff]|[^\w\s\0-\u20ff](?=\w)")
+"""Emoji and the like that touch a word: the model's tokeniser takes both for one word, which it does not know."""
 _WORD = re.compile(r"\w+")
 
 
@@ -105,7 +107,12 @@ def normalise(text: str) -> Normalised:
         plain = character if "\x1f" < character < "\x7f" else _plain(character)
         pieces.append(plain)
         origins.extend([offset] * len(plain))
-    return Normalised(_without_look_alikes("".join(pieces)), text, tuple(origins))
+    return Normalised(_GLUED.sub(_apart, _without_look_alikes("".join(pieces))), text, tuple(origins))
+
+
+def _apart(match: re.Match[str]) -> str:
+    """A blank for a sign; the tokeniser parts punctuation from words itself."""
+    return match.group() if unicodedata.category(match.group()).startswith("P") else " "
 
 
 def _without_look_alikes(text: str) -> str:

@@ -87,13 +87,14 @@ def is_nhs_number(digits: str) -> bool:
     return check != 10 and int(digits[9]) == check % 11
 
 
-_NHS_CONTEXT = re.compile(r"\bn\.?h\.?s\.?\b", re.IGNORECASE)
+_NHS_CONTEXT = re.compile(r"\b(?:n\.?h\.?s\.?|chi|h ?[&+]? ?c)\b", re.IGNORECASE)
+"""Of England and Wales, of Scotland (CHI) and of Northern Ireland (H&C), all ten digits."""
 _NHS_AFTER = re.compile(r"\W{0,2}(?:is |was )?(?:my |her |his |their |the )?n\.?h\.?s\.? ?(?:no\b|num)", re.IGNORECASE)
 _WEAK_NHS_CONTEXT = re.compile(r"\b(?:my|her|his|their|patient'?s?|health)\s+(?:no\b|num)", re.IGNORECASE)
 
 
 def _nhs_number(match: Match) -> bool:
-    """The check digit with a context or a 3-3-4 layout; or the words "NHS number" with any ten digits."""
+    """The check digit with a context or a 3-3-4 layout; or "NHS" shortly before any ten digits."""
     before = match.string[max(0, match.start() - 32) : match.start()]
     if _NHS_CONTEXT.search(before) or _NHS_AFTER.match(match.string, match.end()):
         return True
@@ -188,17 +189,24 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(Kind.DOB, forms.DOB_IN_WORDS, _has_words(*forms.BIRTH_WORDS)),
     Pattern(Kind.NINO, forms.NINO, _has_digits(6)),
     Pattern(Kind.STAFF_ID, forms.STAFF_ID, _has_digits(3)),
+    Pattern(Kind.STAFF_ID, forms.POLICE_ID, _has_words(*forms.POLICE_WORDS)),
     Pattern(Kind.STAFF_ID, forms.NMC_PIN, _has_digits(6)),
     Pattern(Kind.HOSPITAL_NO, forms.HOSPITAL_NO, _has_digits(5)),
+    Pattern(Kind.HOSPITAL_NO, forms.MRN, _has_words(*forms.MRN_WORDS)),
     Pattern(Kind.REF_NO, forms.REF_NO, _has_digits(4)),
     Pattern(Kind.REF_NO, forms.REF_NO_BARE, _has_digits(4)),
+    Pattern(Kind.HOSPITAL_NO, forms.HOSPITAL_NO_BARE, _has_digits(6)),
     Pattern(Kind.REF_NO, forms.SORT_CODE, _has_digits(6)),
     Pattern(Kind.REF_NO, forms.CARD, _has_digits(15)),
     Pattern(Kind.PHONE, forms.PHONE, _has_digits(6), _phone),
+    Pattern(Kind.PHONE, forms.PHONE_BEFORE_A_NUMBER, _has_digits(11), _phone),
+    Pattern(Kind.PHONE, forms.PHONE_ON_TWO_LINES, _has_digits(10), _phone),
     Pattern(Kind.PHONE, forms.PHONE_IN_WORDS, _spoken_digits),
     Pattern(Kind.POSTCODE, forms.POSTCODE, _has_digits(2), _postcode),
     Pattern(Kind.POSTCODE, forms.POSTCODE_IN_CONTEXT, _has_words(*forms.POSTCODE_WORDS)),
     Pattern(Kind.ADDRESS, forms.ADDRESS, _has_digits(1), forms.is_address),
+    Pattern(Kind.ADDRESS, forms.ADDRESS_IN_CONTEXT, _has_words(*forms.HOME_WORDS)),
+    Pattern(Kind.ADDRESS, forms.WELSH_ADDRESS, _has_words(*forms.WELSH_STREETS)),
     Pattern(Kind.VEHICLE, forms.VEHICLE, _has_digits(2), _vehicle),
     Pattern(Kind.VEHICLE, forms.OLD_VEHICLE, _has_digits(1)),
     Pattern(Kind.BED, forms.BED, _spoken_bed),

@@ -31,7 +31,7 @@ PLACEHOLDER = re.compile(
 
 _BETWEEN_NAMES = re.compile(r"[ \t]{1,2}|\.[ ]?|[ ]?[-'][ ]?|, (?=[A-Z]\b)")
 _INITIAL_BEFORE = re.compile(r"(?<![\w'])(?![AI] )[A-Z](?:\. ?|[ ])(?:[A-Z](?:\. ?|[ ]))?$")
-_INITIAL_AFTER = re.compile(r" [A-HJ-Z]\b(?!['.]?\w)")
+_INITIAL_AFTER = re.compile(r" [A-HJ-Z]\b(?!['.&]?\w)")
 _TITLE_BEFORE = re.compile(
     r"\b(?:dr|doctor|mr|mrs|ms|miss|prof|professor|nurse|sister|matron|midwife|sir|dame|lady|lord)(?:\.\s{0,2}|\s{1,2})$",
     re.IGNORECASE,
@@ -151,9 +151,9 @@ class Redactor:
         return [_with_initials(text, span) for span in joined]
 
     def _names(self, text: str, names: Sequence[NameToken], listed: Set[NameToken]) -> list[NameToken]:
-        """Words at the threshold; below it those that are known names or stand where names stand.
+        """Words at the threshold; below it those that are known names, stand where names stand or were names before.
 
-        One of the allow-list is a name after a title or beside another name only.
+        One of the allow-list is a name after a title or joined to another name only.
         """
         sure = [
             probability >= CONFIRMED_FROM and _after_title(text, start)
@@ -166,8 +166,16 @@ class Redactor:
                 beside = at - order.step
                 if not sure[at] and sure[beside] and names[at][2] >= CONFIRMED_FROM:
                     first, second = sorted((names[at], names[beside]))
-                    sure[at] = _LISTED.fullmatch(text, first[1], second[0]) is not None
-        return [name for name, is_sure in zip(names, sure, strict=True) if is_sure]
+                    between = _BETWEEN_NAMES if names[at] in listed else _LISTED
+                    sure[at] = between.fullmatch(text, first[1], second[0]) is not None
+        found = {
+            text[start:end] for (start, end, _), is_sure in zip(names, sure, strict=True) if is_sure and end - start > 1
+        }
+        return [
+            name
+            for name, is_sure in zip(names, sure, strict=True)
+            if is_sure or (name[2] >= CONFIRMED_FROM and name not in listed and text[name[0] : name[1]] in found)
+        ]
 
     def _is_name(self, text: str, start: int, end: int, probability: float) -> bool:
         """By itself, or by what stands before it."""

@@ -124,6 +124,11 @@ def test_a_value_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatch, outp
         encoder.run(["They were kind."], ["nonspecific"])
 
 
+def test_names_are_known_by_a_possessive_without_its_apostrophe_too(encoder: Encoder) -> None:
+    assert {"sarah", "sarahs", "ann"} <= encoder.known_names
+    assert "anns" not in encoder.known_names
+
+
 def test_what_nobody_waits_for_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, let_go = Encoder(threads=1), threading.Event()
     network, calls, computed = encoder._network, encoder._network.calls, list[int]()
