@@ -178,7 +178,8 @@ _SPOKEN = "(?:zero|oh|o|nought|one|two|three|four|five|six|seven|eight|nine|hund
 PHONE_IN_WORDS = re.compile(rf"\b{_SPOKEN}(?:[ ,-]{{1,2}}{_SPOKEN}\b){{6,14}}", _I)
 
 POSTCODE = re.compile(
-    r"(?<![\w-])(?P<area>[A-Z]{1,2})[0-9][A-Z0-9]?[ .-]{0,2}(?P<inward>[0-9][ABD-HJLNP-UW-Z]{2})(?!\w)", _I
+    r"(?<![\w-])(?P<area>[A-Z]{1,2})(?:(?-i:(?<=[A-Z]) ))?[0-9][A-Z0-9]?[ .-]{0,2}(?P<inward>[0-9][ABD-HJLNP-UW-Z]{2})(?!\w)",
+    _I,
 )
 POSTCODE_IN_CONTEXT = re.compile(
     r"\bpost(?:al)? ?code(?: is| was|:)? ?"
@@ -193,7 +194,7 @@ _LIKELY_STREET = (
     "|side|vale|heights|chase|garth|meadows?|cres|gdns|dr|tce|terr|cl|sq|pl|paddocks?|leys|brae|knowe"
 )
 ADDRESS = re.compile(
-    rf"(?<![\w/.:£$%-])(?P<flat>(?:flat|apartment|apt|unit) ?\d{{1,3}}[a-z]?,? )?(?P<number>\d{{1,4}} ?[a-z]?),? "
+    rf"(?<![\w/.:£$%-])(?P<flat>(?:flat|apartment|apt|unit) ?\d{{1,3}}(?:/\d{{1,2}}|[a-z])?,? )?(?P<number>\d{{1,4}} ?[a-z]?),? "
     r"(?P<name>(?:[^\W\d_][\w'.-]{1,24} ){1,3}?)"
     rf"(?P<street>(?P<sure>{_SURE_STREET})|{_LIKELY_STREET})\b\.?",
     _I,
@@ -203,7 +204,7 @@ a about across after ago along am an and are around as at away bad bay be bed be
 days different doctors doors down each every floors for from good had has have her his hour hours hours' hr hrs in
 into is km long main men metre metres mile mile's miles min mins minute minute's minutes minutes' month months more
 my nd nurses of off old on one or other our past patients people per percent pm rd room same second seconds short so
-st staff stars steps th that the their then these this those three till time times to total two until up ward wards
+staff stars steps th that the their then these this those three till time times to total two until up ward wards
 was way week weeks were when with women x yard yards year years your
 """
 _NOT_A_STREET = frozenset(_NOT_A_STREET_TEXT.split())
@@ -216,7 +217,7 @@ def is_address(match: re.Match[str]) -> bool:
     """A number and a street, not "10 minutes down the road"; doubtful street words need capitals or "I live at"."""
     words = match["name"].lower().split()
     at_home = _AT_HOME.search(match.string[max(0, match.start() - 32) : match.start()]) is not None
-    named = match["name"].istitle() and match["street"][0].isupper()
+    named = (match["name"].istitle() or match["name"].isupper()) and match["street"][0].isupper()
     if words == ["the"]:  # "27 The Grove"
         return bool(match["flat"]) or at_home or (bool(match["sure"]) and named)
     if not _NOT_A_STREET.isdisjoint(words):
@@ -241,6 +242,7 @@ VEHICLE = re.compile(
     r"(?<![\w-])(?P<value>[A-HJ-PR-Y]{2}(?P<gap> ?)[0-9]{2}[ -]?[A-HJ-PR-Z]{3})(?!\w)",
     _I,
 )
+NORTHERN_IRISH_VEHICLE = re.compile(r"\b(?i:car|van|taxi|cab|lorry|bus|minibus) (?P<value>[A-Z]{3} \d{4})(?!\w)")
 OLD_VEHICLE = re.compile(
     r"\b(?:reg(?:istration)?|number ?plate|plate)\b(?: (?:no|number|is|was|plate)\b\.?){0,3}[: ]{1,2}"
     r"(?P<value>[A-Z]\d{1,3} ?[A-Z]{3}|[A-Z]{3} ?\d{1,3}[A-Z]?|[A-Z]{1,3} ?\d{1,4})(?!\w)",

@@ -87,10 +87,10 @@ def is_nhs_number(digits: str) -> bool:
     return check != 10 and int(digits[9]) == check % 11
 
 
-_NHS_CONTEXT = re.compile(r"\b(?:n\.?h\.?s\.?|chi|h ?[&+]? ?c)\b", re.IGNORECASE)
+_NHS_CONTEXT = re.compile(r"\b(?:n\.?h\.?s\.?|chi|h ?[&+]? ?c|health (?:and|&) care)\b", re.IGNORECASE)
 """Of England and Wales, of Scotland (CHI) and of Northern Ireland (H&C), all ten digits."""
 _NHS_AFTER = re.compile(r"\W{0,2}(?:is |was )?(?:my |her |his |their |the )?n\.?h\.?s\.? ?(?:no\b|num)", re.IGNORECASE)
-_WEAK_NHS_CONTEXT = re.compile(r"\b(?:my|her|his|their|patient'?s?|health)\s+(?:no\b|num)", re.IGNORECASE)
+_WEAK_NHS_CONTEXT = re.compile(r"\b(?:my|her|his|their|patient'?s?|health)(?: \w{2,12})?\s+(?:no\b|num)", re.IGNORECASE)
 
 
 def _nhs_number(match: Match) -> bool:
@@ -208,6 +208,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(Kind.ADDRESS, forms.ADDRESS_IN_CONTEXT, _has_words(*forms.HOME_WORDS)),
     Pattern(Kind.ADDRESS, forms.WELSH_ADDRESS, _has_words(*forms.WELSH_STREETS)),
     Pattern(Kind.VEHICLE, forms.VEHICLE, _has_digits(2), _vehicle),
+    Pattern(Kind.VEHICLE, forms.NORTHERN_IRISH_VEHICLE, _has_digits(4)),
     Pattern(Kind.VEHICLE, forms.OLD_VEHICLE, _has_digits(1)),
     Pattern(Kind.BED, forms.BED, _spoken_bed),
 )
