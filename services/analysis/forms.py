@@ -178,7 +178,8 @@ _SPOKEN = "(?:zero|oh|o|nought|one|two|three|four|five|six|seven|eight|nine|hund
 PHONE_IN_WORDS = re.compile(rf"\b{_SPOKEN}(?:[ ,-]{{1,2}}{_SPOKEN}\b){{6,14}}", _I)
 
 POSTCODE = re.compile(
-    r"(?<![\w-])(?P<area>[A-Z]{1,2})(?:(?-i:(?<=[A-Z]) ))?[0-9][A-Z0-9]?[ .-]{0,2}(?P<inward>[0-9][ABD-HJLNP-UW-Z]{2})(?!\w)",
+    r"(?<![\w-])(?P<area>[A-Z]{1,2})(?:(?-i:(?<=[A-Z]) ))?[0-9][A-Z0-9]?[ .-]{0,2}"
+    r"(?P<inward>[0-9][ABD-HJLNP-UW-Z]{2})(?!\w)",
     _I,
 )
 POSTCODE_IN_CONTEXT = re.compile(
@@ -194,7 +195,8 @@ _LIKELY_STREET = (
     "|side|vale|heights|chase|garth|meadows?|cres|gdns|dr|tce|terr|cl|sq|pl|paddocks?|leys|brae|knowe"
 )
 ADDRESS = re.compile(
-    rf"(?<![\w/.:£$%-])(?P<flat>(?:flat|apartment|apt|unit) ?\d{{1,3}}(?:/\d{{1,2}}|[a-z])?,? )?(?P<number>\d{{1,4}} ?[a-z]?),? "
+    r"(?<![\w/.:£$%-])(?P<flat>(?:flat|apartment|apt|unit) ?\d{1,3}(?:/\d{1,2}|[a-z])?,? )?"
+    r"(?P<number>\d{1,4} ?[a-z]?),? "
     r"(?P<name>(?:[^\W\d_][\w'.-]{1,24} ){1,3}?)"
     rf"(?P<street>(?P<sure>{_SURE_STREET})|{_LIKELY_STREET})\b\.?",
     _I,

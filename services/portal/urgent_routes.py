@@ -23,7 +23,7 @@ REASONS = {
     "lexicon:serious_harm": "serious harm",
     "lexicon:threat": "a threat",
     "lexicon:safeguarding": "safeguarding",
-    "lexicon:under_16": "says to be younger than 16",
+    "lexicon:under_16": "says to be under sixteen",
     "severity": "very strong dissatisfaction",
     "under_16": "somebody under sixteen",
 }
