@@ -112,9 +112,9 @@ _ORDINAL = (
 )
 _BIRTH = r"(?:\bd\.? ?o\.? ?b\b\.?|\bdate of birth\b|\bbirth ?da(?:te|y)\b|\bborn\b)"
 _IS = r"(?:[\s:=,-]{1,3}(?:is|was|on|the)\b){0,3}[\s:=(,-]{0,3}"
+_UNIT_NUMBER = r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _SPOKEN_YEAR = (
-    r"(?:nineteen|twenty|two thousand)(?:[ -](?:and|hundred|oh|one|two|three|four|five|six|seven|eight|nine|ten|eleven"
-    r"|twelve|\w{3,6}teen|\w{3,5}ty)\b){0,3}"
+    rf"(?:nineteen|twenty|two thousand)(?:[ -](?:and|hundred|oh|one|{_UNIT_NUMBER}|\w{{3,6}}teen|\w{{3,5}}ty)\b){{0,3}}"
 )
 DOB = re.compile(rf"{_BIRTH}{_IS}(?P<value>{_DATE})", _I)
 DOB_IN_WORDS = re.compile(
@@ -251,7 +251,6 @@ OLD_VEHICLE = re.compile(
     _I,
 )
 
-_UNIT_NUMBER = r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _COUNTED = (
     r"(?! ?(?:hours?|hrs?|h|days?|weeks?|wks?|mins?|minutes?|seconds?|nights?|times?|months?|years?|yrs?|x|am|pm|%"
     rf"|people|patients|beds|bedded|ppl|o'?clock|other|or|stars?|(?:of|to) (?:us|them|\d+|{_UNIT_NUMBER}))\b"

@@ -74,6 +74,15 @@ def decided(encoder: Encoder, encoded: Encoded) -> tuple[list[bool], int, bool, 
     )
 
 
+def assert_alike(encoder: Encoder, one: Encoded, other: Encoded) -> None:
+    """The same decisions, and every number to 1e-5."""
+    assert decided(encoder, one) == decided(encoder, other)
+    np.testing.assert_allclose(one.theme_probabilities, other.theme_probabilities, atol=1e-5)
+    np.testing.assert_allclose(one.sentiment_probabilities, other.sentiment_probabilities, atol=1e-5)
+    assert one.severity == pytest.approx(other.severity, abs=1e-5)
+    np.testing.assert_allclose(one.name_tokens, other.name_tokens, atol=1e-5)
+
+
 def test_shapes_and_ranges(encoder: Encoder, together: list[Encoded]) -> None:
     for encoded in together:
         assert encoded.theme_probabilities.shape == (len(encoder.theme_names),)
@@ -86,12 +95,7 @@ def test_shapes_and_ranges(encoder: Encoder, together: list[Encoded]) -> None:
 
 def test_alone_and_in_a_batch_give_the_same(encoder: Encoder, together: list[Encoded]) -> None:
     for text, question, batched in zip(TEXTS, QUESTIONS, together, strict=True):
-        alone = encoder.run([text], [question])[0]
-        assert decided(encoder, alone) == decided(encoder, batched)
-        np.testing.assert_allclose(alone.theme_probabilities, batched.theme_probabilities, atol=1e-5)
-        np.testing.assert_allclose(alone.sentiment_probabilities, batched.sentiment_probabilities, atol=1e-5)
-        assert alone.severity == pytest.approx(batched.severity, abs=1e-5)
-        np.testing.assert_allclose(alone.name_tokens, batched.name_tokens, atol=1e-5)
+        assert_alike(encoder, encoder.run([text], [question])[0], batched)
 
 
 @pytest.mark.parametrize("rows", [5, 7, 21, 66])
@@ -101,12 +105,7 @@ def test_a_full_pass_gives_what_a_text_alone_gets(encoder: Encoder, rows: int) -
     (batch, batched), *more = encoder.begin(texts, questions)
     assert (sorted(batch), more) == (list(range(rows)), []), "all share one pass"
     for row, text in list(zip(batch, texts, strict=True))[:: max(1, rows // 5)]:
-        alone, beside = encoder.run([text], ["could_improve"])[0], batched[batch.index(row)]
-        assert decided(encoder, alone) == decided(encoder, beside)
-        np.testing.assert_allclose(alone.theme_probabilities, beside.theme_probabilities, atol=1e-5)
-        np.testing.assert_allclose(alone.sentiment_probabilities, beside.sentiment_probabilities, atol=1e-5)
-        assert alone.severity == pytest.approx(beside.severity, abs=1e-5)
-        np.testing.assert_allclose(alone.name_tokens, beside.name_tokens, atol=1e-5)
+        assert_alike(encoder, encoder.run([text], ["could_improve"])[0], batched[batch.index(row)])
 
 
 @pytest.mark.parametrize("output", OUTPUTS)

@@ -65,7 +65,7 @@ SEVERE_AT = -4
 """A comment is severe where people rated its criticality at this or below (scale -5 to 5)."""
 
 FOLDS = 5
-FILES = ("fft_train.csv", "criticality.csv", "redaction_open.jsonl")
+FILES = FEEDBACK_FILE, CRITICALITY_FILE, NAME_CASES_FILE = "fft_train.csv", "criticality.csv", "redaction_open.jsonl"
 
 
 class DataError(ValueError):
@@ -151,7 +151,7 @@ def claim(work: Path, folder: Path, *how: object) -> None:
 
 def load_feedback(folder: Path) -> list[Comment]:
     """The comments of `fft_train.csv`, with themes and (nearly always) sentiment."""
-    path = folder / "fft_train.csv"
+    path = folder / FEEDBACK_FILE
     known = {name: index for index, name in enumerate(THEME_NAMES)}
     comments = []
     for line, row in enumerate(_rows(path, {"text", "question_type", "sentiment", "themes"}), start=2):
@@ -171,7 +171,7 @@ def load_criticality(folder: Path) -> tuple[list[Comment], int]:
 
     The file does not keep its questions: the question type is nonspecific throughout.
     """
-    path = folder / "criticality.csv"
+    path = folder / CRITICALITY_FILE
     ratings = {str(rating): rating for rating in range(-5, 6)}
     areas = {name: index for index, name in enumerate(AREAS)}
     comments, refused = [], 0
@@ -199,7 +199,7 @@ class NameCase:
 
 def load_name_cases(folder: Path) -> list[NameCase]:
     """The evaluation comments for names; never trained on."""
-    path = folder / "redaction_open.jsonl"
+    path = folder / NAME_CASES_FILE
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:
