@@ -153,7 +153,7 @@ class Redactor:
     def _names(self, text: str, names: Sequence[NameToken], listed: Set[NameToken]) -> list[NameToken]:
         """Words at the threshold; below it those that are known names, stand where names stand or were names before.
 
-        One of the allow-list is a name after a title or joined to another name only.
+        One of the allow-list is a name after a title or beside another name only.
         """
         sure = [
             probability >= CONFIRMED_FROM and _after_title(text, start)
@@ -166,8 +166,7 @@ class Redactor:
                 beside = at - order.step
                 if not sure[at] and sure[beside] and names[at][2] >= CONFIRMED_FROM:
                     first, second = sorted((names[at], names[beside]))
-                    between = _BETWEEN_NAMES if names[at] in listed else _LISTED
-                    sure[at] = between.fullmatch(text, first[1], second[0]) is not None
+                    sure[at] = _LISTED.fullmatch(text, first[1], second[0]) is not None
         found = {
             text[start:end] for (start, end, _), is_sure in zip(names, sure, strict=True) if is_sure and end - start > 1
         }

@@ -78,7 +78,7 @@ def test_institutions_that_are_named_after_people_are_spared(text: str, redacted
         ("Wilson was kind", "[name] was kind"),
         ("Dr Punjabi came", "Dr [name] came"),
         ("Wilson Punjabi came", "[name] came"),
-        ("thanks to Wilson, Punjabi and the team", "thanks to [name], Punjabi and the team"),
+        ("thanks to Wilson, Punjabi and the team", "thanks to [name], [name] and the team"),
         ("Dr Guillain-Barre came", "Dr [name] came"),
         ("Dr.Punjabi came", "Dr.[name] came"),
         ("Professor  Punjabi came", "Professor  [name] came"),
