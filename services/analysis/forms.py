@@ -31,9 +31,12 @@ HOME_WORDS = frozenset({"address", "live", "lives", "lived", "living"})
 WELSH_STREETS = frozenset({"heol", "ffordd", "stryd", "lon", "l\u00f4n", "clos", "rhodfa", "cwrt", "maes", "bryn"})
 POSTCODE_WORDS = frozenset({"postcode", "post", "postal", "postalcode"})
 
-_CONFUSED = str.maketrans("OoIl|", "00111")
+_CONFUSED = str.maketrans("OoIl", "0011")
+_LETTERS_FOR_DIGITS = re.compile(r"[OoIl](?:(?<=\d[OoIl])[OoIl]{0,3}(?![^\W\d_])|(?<![^\W\d_][OoIl])[OoIl]{0,3}(?=\d))")
+_UNDERLINE = re.compile(r"(?<![^\s(\"'\[])_{1,2}|_{1,2}(?![^\s.,;:!?)\"'\]])")
 _DIGIT = re.compile(r"[0-9]")
-_VALUE = r"(?:\s{0,2}(?:is|was|are|said|says|reads|no|num|number|id|ref|pin|code)\b\.?){0,3}\s{0,2}[:#=-]?\s{0,2}"
+_SIGNS = r"(?:[^\w.]|_|\.{2,4}){0,4}"
+_VALUE = rf"(?:{_SIGNS}(?:is|was|are|said|says|reads|no|num|number|id|ref|pin|code)\b\.?){{0,3}}{_SIGNS}"
 
 
 def count_digits(text: str) -> int:
@@ -41,17 +44,24 @@ def count_digits(text: str) -> int:
     return len(_DIGIT.findall(text)) if _DIGIT.search(text) else 0
 
 
-def digits_for_letters(text: str) -> str:
-    """Read O as 0 and I, l, | as 1: for stretches already known to be numbers."""
-    return text.translate(_CONFUSED)
+def legible(text: str) -> str:
+    """The text of the same length with digits for O, I and l beside digits, and without the lines under words."""
+    if "_" in text:
+        text = _UNDERLINE.sub(lambda match: " " * len(match.group()), text)
+    return _LETTERS_FOR_DIGITS.sub(lambda match: match.group().translate(_CONFUSED), text)
 
 
-EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]++ ?@ ?[\w-]++(?:\.[\w-]++| ?\. ?(?:com|net|org|co|uk)\b)++")
+_MAIL_HOST = r"(?:gmail|hotmail|yahoo|outlook|icloud|btinternet|nhs|live|aol|sky)"
+EMAIL = re.compile(
+    r"(?<![\w.+%'-])[\w.+%'-]++ ?@ ?"
+    rf"(?:[\w-]++(?:\.[\w-]++| ?\. ?(?:com|net|org|co|uk)\b)++|{_MAIL_HOST}\b(?!-))",
+    _I,
+)
 EMAIL_IN_WORDS = re.compile(
     r"(?<![\w.+-])[\w.+-]++(?: dot [\w-]++){0,2}"
     r"(?: ?[\[(] ?at ?[\])] ?[\w-]++(?: ?(?:\.|[\[(] ?dot ?[\])]|\bdot\b) ?[a-z]{2,12}\b){1,3}"
     r"| at [\w-]++(?: dot [a-z]{2,12}\b){1,3}"
-    r"| at (?:gmail|hotmail|yahoo|outlook|icloud|btinternet|nhs|live|aol|sky)(?:\.[a-z]{2,12}){1,2}\b)",
+    rf"| at {_MAIL_HOST}(?:\.[a-z]{2, 12}){1, 2}\b)",
     _I,
 )
 _TLD = r"(?:com|net|org|info|uk|eu|io|gov|wales|scot|london)"
@@ -68,7 +78,7 @@ URL_IN_WORDS = re.compile(
     r"(?<![\w-])(?:www dot )?[\w-]++ dot (?:com|org|net|co dot uk|nhs dot uk)\b(?: slash [\w-]++){0,4}", _I
 )
 
-HANDLE = re.compile(r"(?<![\w.@])@[\w.]{1,60}\w")
+HANDLE = re.compile(r"(?<![\w.@])@[\w.-]{1,60}\w")
 _NETWORK = rf"(?:{_NETWORKS.replace(' ', '|')})"
 HANDLE_IN_CONTEXT = re.compile(
     rf"\b{_NETWORK}(?: (?:name|handle|account|username))?"
@@ -81,10 +91,9 @@ HANDLE_BEFORE = re.compile(
     _I,
 )
 
-_N = "[0-9OoIl|]"
 NHS_NUMBER = re.compile(
-    rf"(?<![\w+])(?=[0-9]|[OoIl|][0-9])(?:{_N}{{3}}(?P<a>[ ./\n-]{{1,2}}){_N}{{3}}(?P<b>[ ./\n-]{{1,2}}){_N}{{4}}"
-    r"|[0-9]{10}|(?P<odd>[0-9]{3}[ ./-][0-9]{7}|[0-9]{6}[ ./-][0-9]{4}))(?!\w)"
+    r"(?<![\d_+])(?:[0-9]{3}(?P<a>[ ./-]{1,2})[0-9]{3}(?P<b>[ ./-]{1,2})[0-9]{4}"
+    r"|[0-9]{10}|(?P<odd>[0-9](?:[ ./-]?[0-9]){9}))(?!\w)"
 )
 """The `odd` layouts are as likely of a phone number: they need a context."""
 
@@ -96,7 +105,7 @@ _YEAR = r"(?:'\d\d|(?:18|19|20)?\d\d)"
 _DATE = (
     # Nothing else begins one: looked at first, as trying each month at every letter takes three times as long.
     r"(?=\d|[jfmasond][aepuco][nbrylgptvc])"
-    rf"(?:\d{{1,2}} ?[./ -] ?\d{{1,2}} ?[./ -] ?{_YEAR}|{_YEAR}-\d{{1,2}}-\d{{1,2}}"
+    rf"(?:\d{{1,2}} ?[./ -] ?\d{{1,2}} ?[./ -] ?{_YEAR}|{_YEAR}[./-]\d{{1,2}}[./-]\d{{1,2}}"
     rf"|\d{{1,2}}(?:st|nd|rd|th)?(?: of)?[ ./-]?{_MONTH}[., /-]{{0,2}}{_YEAR}"
     rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? {_YEAR}|\d{{6}}|\d{{8}})(?!\d)"
 )
@@ -110,8 +119,8 @@ _ORDINAL = (
     "(?:(?:twenty[ -]|thirty[ -])?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|tenth|eleventh|twelfth"
     "|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth)"
 )
-_BIRTH = r"(?:\bd\.? ?o\.? ?b\b\.?|\bdate of birth\b|\bbirth ?da(?:te|y)\b|\bborn\b)"
-_IS = r"(?:[\s:=,-]{1,3}(?:is|was|on|the)\b){0,3}[\s:=(,-]{0,3}"
+_BIRTH = r"\b(?:d\.? ?o\.? ?b|date of birth|birth ?da(?:te|y)|born)(?![^\W\d_])"
+_IS = r"(?:\W{1,3}(?:is|was|on|the|d{1,2}\Wm{1,3}\Wy{2,4})\b){0,3}[\W_]{0,5}"
 _UNIT_NUMBER = r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _SPOKEN_YEAR = (
     rf"(?:nineteen|twenty|two thousand)(?:[ -](?:and|hundred|oh|one|{_UNIT_NUMBER}|\w{{3,6}}teen|\w{{3,5}}ty)\b){{0,3}}"
@@ -143,7 +152,7 @@ NMC_PIN = re.compile(r"\b\d{2}[A-L]\d{4}[A-Z]\b", _I)
 HOSPITAL_NO = re.compile(
     r"\b(?:(?:hospital|hosp|patient|unit|district|case ?note|clinic|medical|my record)(?: record)?"
     r"(?: ?(?:no|number|num|id|ref|identifier)\b\.?|#)|m\.?r\.?n\b\.?|crn\b|pas (?:no|number))"
-    rf"{_VALUE}(?P<value>[A-Z]{{0,3}}[ /-]?(?=[\d ]{{5,12}})\d(?: ?\d){{4,10}}[A-Z]?)\b",
+    rf"{_VALUE}(?P<value>[A-Z]{{0,3}}[ /-]?\d(?:[ /-]?\d){{4,10}}[A-Z]?)\b",
     _I,
 )
 
@@ -163,17 +172,13 @@ SORT_CODE = re.compile(rf"\bsort ?code\b{_VALUE}(?P<value>\d\d[ -]?\d\d[ -]?\d\d
 CARD = re.compile(r"(?<![\w-])\d{4}(?:[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}|[ -]?\d{6}[ -]?\d{5})(?![\w-])")
 """A payment card's sixteen digits, or fifteen as American Express prints them; a mistyped one, too."""
 
-_NEAR = "(?:[0-9]|(?<=[0-9])[OoIl|]|[OoIl|](?=[0-9]))"
 PHONE = re.compile(
-    rf"(?<![\w+.,])(?P<number>(?:\+ ?|\()?(?=[0-9]|[Oo][0-9])"
-    rf"(?:{_NEAR}|[ ().\-/](?=[ (]?{_NEAR})|\((?={_NEAR})){{6,24}}(?<=[0-9OoIl|]))"
+    r"(?:(?<![\w+])(?<!\d[.,])|(?<=[A-Za-z])(?=0[1237]))(?P<number>(?:\+ ?|\()?(?=[0-9])"
+    r"(?:[0-9]|[ ().\-/](?=[ (]?[0-9])|\((?=[0-9])){6,24}(?<=[0-9]))"
     r"(?: ?(?:x|ext\.?) ?[0-9]{1,6})?(?!\w)"
 )
-PHONE_BEFORE_A_NUMBER = re.compile(r"(?<![\w+.,])(?P<number>\(?0[1235789](?:[ ().\-/]{0,2}[0-9]){8,9})(?= [0-9])")
+PHONE_BEFORE_A_NUMBER = re.compile(r"(?<![\w+.,])(?P<number>\(?0[1235789](?:[ ().\-/]{0,2}[0-9]){8,9})(?=[ /][0-9])")
 """As in "07700 900123 24 hours a day", which `PHONE` takes for one number that is too long."""
-PHONE_ON_TWO_LINES = re.compile(
-    r"(?<![\w+.,])(?P<number>0[1235789](?:[ -]?[0-9]){3,8}\n[0-9](?:[ -]?[0-9]){2,6})(?! ?\w)"
-)
 _SPOKEN = "(?:zero|oh|o|nought|one|two|three|four|five|six|seven|eight|nine|hundred|double|triple)"
 PHONE_IN_WORDS = re.compile(rf"\b{_SPOKEN}(?:[ ,-]{{1,2}}{_SPOKEN}\b){{6,14}}", _I)
 
@@ -195,8 +200,8 @@ _LIKELY_STREET = (
     "|side|vale|heights|chase|garth|meadows?|cres|gdns|dr|tce|terr|cl|sq|pl|paddocks?|leys|brae|knowe"
 )
 ADDRESS = re.compile(
-    r"(?<![\w/.:£$%-])(?P<flat>(?:flat|apartment|apt|unit) ?\d{1,3}(?:/\d{1,2}|[a-z])?,? )?"
-    r"(?P<number>\d{1,4} ?[a-z]?),? "
+    r"(?<![\w/.£$%-])(?<!\d:)(?P<flat>(?:flat|apartment|apt|unit) ?\d{1,3}(?:/\d{1,2}|[a-z])?,? )?"
+    r"(?P<number>\d{1,4} ?[a-z]?(?:[/-]\d{1,4}[a-z]?)?),? "
     r"(?P<name>(?:[^\W\d_][\w'.-]{1,24} ){1,3}?)"
     rf"(?P<street>(?P<sure>{_SURE_STREET})|{_LIKELY_STREET})\b\.?",
     _I,
@@ -233,7 +238,8 @@ ADDRESS_IN_CONTEXT = re.compile(
     _I,
 )
 WELSH_ADDRESS = re.compile(
-    r"(?<![\w/.:£$%-])\d{1,4} ?[a-z]?,? (?:(?:heol|ffordd|stryd|l[o\u00f4]n|clos|rhodfa|cwrt)(?: yr?)? [\w'-]{2,}"
+    r"(?<![\w/.£$%-])(?<!\d:)\d{1,4} ?[a-z]?,? "
+    r"(?:(?:heol|ffordd|stryd|l[o\u00f4]n|clos|rhodfa|cwrt)(?: yr?)? [\w'-]{2,}"
     r"|(?-i:(?:Maes|Bryn)(?: [Yy]r?)? [A-Z][\w'-]+))",
     _I,
 )
@@ -256,10 +262,10 @@ _COUNTED = (
     rf"|people|patients|beds|bedded|ppl|o'?clock|other|or|stars?|(?:of|to) (?:us|them|\d+|{_UNIT_NUMBER}))\b"
     r"|[-:/.]\d|%|\d)"
 )
-_PLACE = r"(?:bed ?space|bed|bay|side ?room|room|cubicle)"
+_PLACE = r"(?:bed ?space|bed|bay|side[ -]?room|room|cubicle)"
 _PLACE_NUMBER = rf"(?:[A-Z]?\d{{1,3}}[A-Z]?|{_UNIT_NUMBER})"
 BED = re.compile(
-    rf"\b{_PLACE}(?: (?:no\.?|number)|:)? ?(?:{_PLACE_NUMBER}|one(?=,? bed)|(?-i:[A-H])(?=[ ,.]|$))\b{_COUNTED}"
-    rf"(?:,? ?(?:and |in )?{_PLACE} ?(?:number )?(?:{_PLACE_NUMBER}|one)\b{_COUNTED}){{0,2}}",
+    rf"\b{_PLACE}(?: (?:no\.?|number)|:)?[ -]?(?:{_PLACE_NUMBER}|one(?=,? bed)|(?-i:[A-H])(?![\w/-]))\b{_COUNTED}"
+    rf"(?:[ ,/-]{{0,3}}(?:and |in )?{_PLACE}[ -]?(?:number )?(?:{_PLACE_NUMBER}|one)\b{_COUNTED}){{0,2}}",
     _I,
 )

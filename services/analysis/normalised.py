@@ -1,7 +1,8 @@
 """A text as the patterns and the model see it, with the way back to the original's offsets.
 
-Zero-width characters, full-width digits, keycaps, mathematical letters and look-alike letters of other alphabets must
-not hide a name or a number. Every span found in the plain text maps to a span of the original.
+Zero-width characters, full-width digits, keycaps, mathematical letters, small capitals, look-alike letters of other
+alphabets and runs of blanks must not hide a name or a number. Every span found in the plain text maps to a span of the
+original.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 _DROPPED = re.compile(
-    "[\u0300-\u036f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "[\u0300-\u036f\u00ad\u034f\u061c\u0640\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u20d0-\u20ff\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e01ef]"
 )
 """Marks that draw on the letter before them, and characters that draw nothing."""
@@ -32,9 +34,17 @@ _PLAIN = str.maketrans(
         "\u2013": "-",
         "\u2014": "-",
         "\u2212": "-",
+        "\x91": "'",
+        "\x92": "'",
+        "\x93": '"',
+        "\x94": '"',
+        "\x96": "-",
+        "\x97": "-",
+        **dict(zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz", strict=True)),
     }
 )
-"""One for one: what word processors and phones put in plain English."""
+"""One for one: what word processors and phones put in plain English, also where Windows' characters were taken for
+Latin-1, and small capitals."""
 
 _PLAIN_LETTERS = re.compile(
     "[\\t\\n\\r -~\u00a0-\u00a9\u00ab\u00ac\u00ae-\u00b1\u00b4-\u00b8\u00bb-\u017f"
@@ -54,6 +64,8 @@ _LATIN = re.compile("[A-Za-z]")
 _GLUED = re.compile(r"(?<=\w)[^\w\s\0-\u20ff]|[^\w\s\0-\u20ff](?=\w)")
 """Emoji and the like that touch a word: the model's tokeniser takes both for one word, which it does not know."""
 _WORD = re.compile(r"\w+")
+_BLANKS = re.compile(r"[ \t]{2,}|\t|\r\n?")
+"""What one character stands for in the plain text: a line break for a line's end, else a blank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,29 +97,48 @@ class Normalised:
 @lru_cache(maxsize=4096)
 def _plain(character: str) -> str:
     """What one character becomes: nothing, itself, or its compatibility form."""
+    character = character.translate(_PLAIN)
     if _DROPPED.match(character):
         return ""
+    if (digit := unicodedata.digit(character, None)) is not None:
+        return str(digit)
+    if character in "\t\n\r":
+        return character
     category = unicodedata.category(character)
     if category == "Cs":
         return "\ufffd"
-    if category == "Nd":
-        return str(unicodedata.decimal(character))
-    if category in {"Cc", "Zs", "Zl", "Zp"}:
-        return character if character in "\t\n\r" else " "
-    return _DROPPED.sub("", unicodedata.normalize("NFKC", character.translate(_PLAIN)))
+    if category == "Cc" or character.isspace():
+        return " " if character.isspace() else ""
+    return _DROPPED.sub("", unicodedata.normalize("NFKC", character))
 
 
 def normalise(text: str) -> Normalised:
-    """Make the plain text. Cost is linear; plain English costs one scan and keeps its offsets."""
+    """Make the plain text. Cost is linear; plain English costs a few scans and mostly keeps its offsets."""
     if _PLAIN_LETTERS.fullmatch(text):
-        return Normalised(text if text.isascii() else text.translate(_PLAIN), text, None)
+        return _with_single_blanks(text if text.isascii() else text.translate(_PLAIN), text, None)
     pieces: list[str] = []
     origins: list[int] = []
     for offset, character in enumerate(text):
         plain = character if "\x1f" < character < "\x7f" else _plain(character)
         pieces.append(plain)
         origins.extend([offset] * len(plain))
-    return Normalised(_GLUED.sub(_apart, _without_look_alikes("".join(pieces))), text, tuple(origins))
+    return _with_single_blanks(_GLUED.sub(_apart, _without_look_alikes("".join(pieces))), text, origins)
+
+
+def _with_single_blanks(plain: str, original: str, origins: Sequence[int] | None) -> Normalised:
+    """The forms of identifiers are written with single blanks, and so need not allow for more."""
+    if not ("  " in plain or "\t" in plain or "\r" in plain):
+        return Normalised(plain, original, None if origins is None else tuple(origins))
+    origins = range(len(plain)) if origins is None else origins
+    pieces: list[str] = []
+    kept: list[int] = []
+    at = 0
+    for blanks in _BLANKS.finditer(plain):
+        pieces += plain[at : blanks.start()], "\n" if "\r" in blanks.group() else " "
+        kept += origins[at : blanks.start() + 1]
+        at = blanks.end()
+    kept += origins[at:]
+    return Normalised("".join(pieces) + plain[at:], original, tuple(kept))
 
 
 def _apart(match: re.Match[str]) -> str:
@@ -145,7 +176,8 @@ def without_diacritics(name: str) -> str:
     return "".join(character for character in split if not unicodedata.combining(character))
 
 
-_UNSTORABLE = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]")
+_UNSTORABLE = re.compile("[\\x00-\\x08\\x0e-\\x1b\\x7f]")
+_UNSTORABLE_BLANK = re.compile("[\\x0b\\x0c\\x1c-\\x1f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -153,4 +185,4 @@ def storable(text: str) -> str:
     """The text without control characters and lone surrogates, which PostgreSQL and UTF-8 refuse."""
     if text.isprintable():
         return text
-    return _SURROGATE.sub("\ufffd", _UNSTORABLE.sub(" ", text))
+    return _SURROGATE.sub("\ufffd", _UNSTORABLE_BLANK.sub(" ", _UNSTORABLE.sub("", text)))

@@ -76,7 +76,7 @@ class Features:
 
 
 def _digits(text: str) -> str:
-    return re.sub(r"\D", "", forms.digits_for_letters(text))
+    return re.sub(r"\D", "", text)
 
 
 def is_nhs_number(digits: str) -> bool:
@@ -112,7 +112,7 @@ _PHONE_CONTEXT = re.compile(
 
 def _phone(match: Match) -> bool:
     """A UK number by its leading zero and length, any other by the `phonenumbers` library, a short one by context."""
-    raw = forms.digits_for_letters(match["number"])
+    raw = match["number"]
     digits = _digits(raw)
     if raw[0] == "+" or digits.startswith("00"):
         return _is_number_anywhere("+" + digits.removeprefix("00"))
@@ -200,7 +200,6 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(Kind.REF_NO, forms.CARD, _has_digits(15)),
     Pattern(Kind.PHONE, forms.PHONE, _has_digits(6), _phone),
     Pattern(Kind.PHONE, forms.PHONE_BEFORE_A_NUMBER, _has_digits(11), _phone),
-    Pattern(Kind.PHONE, forms.PHONE_ON_TWO_LINES, _has_digits(10), _phone),
     Pattern(Kind.PHONE, forms.PHONE_IN_WORDS, _spoken_digits),
     Pattern(Kind.POSTCODE, forms.POSTCODE, _has_digits(2), _postcode),
     Pattern(Kind.POSTCODE, forms.POSTCODE_IN_CONTEXT, _has_words(*forms.POSTCODE_WORDS)),
@@ -230,14 +229,17 @@ def features(text: str, words: Set[str]) -> Features:
 
 
 def identifiers(text: str, words: Set[str]) -> list[Span]:
-    """Every identifier in a plain text, in order and without overlap."""
+    """Every identifier in a plain text, in order and without overlap; the end of a line may part one."""
     seen = features(text, words)
     if not (seen.digits or seen.at or seen.link) and _TRIGGERS.isdisjoint(words):
         return []
+    read = forms.legible(text)
     found: list[Span] = []
     for pattern in PATTERNS:
         if pattern.needs(seen):
-            found.extend(pattern.spans(text))
+            found.extend(pattern.spans(read))
+            if "\n" in read:
+                found.extend(pattern.spans(read.replace("\n", " ")))
     return merged(found)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Set
 
 from services.analysis.forms import DATE
 from services.analysis.given_names import WORD_NAMES
-from services.analysis.normalised import without_diacritics
+from services.analysis.normalised import normalise, without_diacritics
 from services.analysis.redaction import PLACEHOLDER, Redacted
 
 SHORTEST_QUOTE = 10
@@ -69,13 +69,16 @@ def quotable(
         return False
     if not SHORTEST_QUOTE <= len(text.strip()) <= LONGEST_QUOTE:
         return False
-    rest = PLACEHOLDER.sub(" ", text) if "[" in text else text
-    return not (_names_left(rest, words, known_names) or _LONG_NUMBER.search(rest) or _singular(text, words))
+    plain = text if text.isascii() else normalise(text).text
+    rest = PLACEHOLDER.sub(" ", plain) if "[" in plain else plain
+    return not (_names_left(rest, words, known_names) or _LONG_NUMBER.search(rest) or _singular(plain, words))
 
 
 def _names_left(text: str, words: Set[str], known_names: Set[str]) -> bool:
     """A name of the gazetteer still stands in the redacted text."""
-    known = {word for word in words if without_diacritics(word.removesuffix("'s")) in known_names}
+    known = words & known_names
+    if "'" in text or not text.isascii():
+        known |= {word for word in words if without_diacritics(word.removesuffix("'s")) in known_names}
     if any(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) for name in known):
         return True
     if not _TITLES.isdisjoint(words) and _TITLED.search(text):

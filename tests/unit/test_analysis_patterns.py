@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import calendar
+import re
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -124,6 +126,22 @@ def found(text: str) -> list[tuple[str, str]]:
         ("handle", "snapchat «gemma.xo99»"),
         ("bed", "in «side room 3»,"),
         ("bed", "I was in «bed4», by the door"),
+        ("bed", "«bay 3/bed 2» and"),
+        ("bed", "in («bay C»)"),
+        ("bed", "in «side-room 4»"),
+        ("address", "at:«46 Acacia Terrace»"),
+        ("address", "of «12-14 High Street»"),
+        ("phone", "tel.«07700900123»"),
+        ("phone", "mob«07700900123»"),
+        ("phone", "«07700 900123»/900456"),
+        ("phone", "ring «I632 96O983»"),
+        ("dob", "DOB: «I2/3/6O»"),
+        ("dob", "DOB «1960/03/12»"),
+        ("dob", "Date of birth (dd/mm/yyyy): «12/03/1960»"),
+        ("nhs_number", "NHS no«9434 765 919»"),
+        ("hospital_no", "unit number «A123/45»"),
+        ("email", "write to «jo.bloggs@gmail» or"),
+        ("handle", "follow «@jo-bloggs»"),
     ],
 )
 def test_an_identifier_is_found_whole(kind: str, text: str) -> None:
@@ -178,6 +196,44 @@ def test_disguised_characters_hide_nothing(text: str, value: str) -> None:
     assert [stretch for _, stretch in found(text)] == [value]
 
 
+TYPED = [
+    ("my phone", "0191 498 0123"),
+    ("NHS number", "943 476 5919"),
+    ("DOB", "3 March 1960"),
+    ("NINO", "QQ 12 34 56 C"),
+    ("postcode", "NE1 4LP"),
+    ("I live at", "46 Acacia Terrace"),
+    ("hospital number", "D 738470"),
+    ("complaint ref", "PALS-76546"),
+    ("her badge said", "38118"),
+    ("GMC", "6103728"),
+    ("left in", "bay 4 bed 2"),
+    ("car reg", "AB12 CDE"),
+]
+
+NOISE: dict[str, Callable[[str, str], str]] = {
+    "double blanks": lambda label, value: f"{label}  «{value.replace(' ', '  ')}»",
+    "tabs": lambda label, value: f"{label}\t«{value.replace(' ', chr(9))}»",
+    "a line's end": lambda label, value: f"{label} «{value.replace(' ', chr(10), 1)}»",
+    "a line's end of Windows": lambda label, value: f"{label}\r\n«{value.replace(' ', chr(13) + chr(10), 1)}»",
+    "brackets": lambda label, value: f"{label} [«{value}»]",
+    "quotes": lambda label, value: f"{label} “«{value}»”",
+    "stars": lambda label, value: f"{label} **«{value}»**",
+    "underscores": lambda label, value: f"{label} _«{value}»_",
+    "dots": lambda label, value: f"{label}... «{value}»",
+    "an arrow": lambda label, value: f"{label} -> «{value}»",
+    "dark digits": lambda label, value: f"{label} «{value.translate(str.maketrans('0123456789', '⓿❶❷❸❹❺❻❼❽❾'))}»",
+    "NUL bytes": lambda label, value: f"{label} «{chr(0).join(value)}»",
+}
+
+
+@pytest.mark.parametrize("noise", NOISE)
+@pytest.mark.parametrize(("label", "value"), TYPED)
+def test_what_people_and_programs_put_around_and_into_it_hides_nothing(label: str, value: str, noise: str) -> None:
+    before, marked, after = re.split("[«»]", NOISE[noise](label, value))
+    assert [stretch for _, stretch in found(before + marked + after)] == [marked]
+
+
 def test_check_digit() -> None:
     assert is_nhs_number("9434765919")
     assert not is_nhs_number("9434765918")
@@ -189,7 +245,7 @@ def test_of_overlapping_spans_the_first_names_the_kind() -> None:
     assert merged(spans) == [Span(Kind.EMAIL, 0, 25)]
 
 
-@given(st.text(alphabet="0123456789 +-()./@aOIl:,\nNE\u200b０", max_size=80))
+@given(st.text(alphabet="0123456789 +-()./@aOIl_:,\t\r\nNE\u200b０", max_size=80))
 def test_spans_lie_in_the_text_in_order_and_apart(text: str) -> None:
     plain = normalise(text)
     at = 0
@@ -205,7 +261,7 @@ ADVERSARIAL = [
     "born ", "born on the twenty ", "follow a.", "snap a.", "1234 ", "sort code ", "a@a . ", "27 The ", "0 x 1",
     "at a dot ", "a (at) ", "x dot com slash ", "staff id is ", "hospital no ", "1 Jan ", "é@", ". ", "\n", "//",
     "01 ", "012\n", "A12345678", "PC 1", "mrn ", "live at 1 A", "1 heol ", "1 Bryn Y ", "snap a.a", "bed 1 of ",
-    "born the first of May twenty ",
+    "born the first of May twenty ", "dob ..", "ref ..", "ref no. ", "_", "1O", "1\n", "1/2 a", "12-1 ",
 ]  # fmt: skip
 
 

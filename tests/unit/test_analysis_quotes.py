@@ -56,6 +56,8 @@ def test_an_allow_listed_place_does_not() -> None:
     "text",
     [
         "thanks to sarah who was kind",
+        "thanks to s\u200ba\u200bra\u0336h who was kind",
+        "they and dr\u00a0\u200bold were kind to me",
         "it was SARAH's kindness that helped",
         "they and dr old were kind to me",
         "it was s\u00e1rah again who was kind",

@@ -43,8 +43,12 @@ COMMON = yaml.safe_load((SERVICE / "allow_list.yaml").read_text(encoding="utf-8"
         ("Br\u200bonwen was kind", "[name] was kind"),
         ("Вrоnwеn was kind", "[name] was kind"),
         ("𝐁𝐫𝐨𝐧𝐰𝐞𝐧 was kind", "[name] was kind"),
+        ("Bʀᴏɴᴡᴇɴ was kind", "[name] was kind"),
+        ("B\x00r\x00o\x00n\x00w\x00e\x00n was kind", "[name] was kind"),
+        ("Br\u0640onwen was kind", "[name] was kind"),
+        ("Bronwen  \t Okafor\x92s   voice", "[name]\x92s   voice"),
         ("", ""),
-        ("a\x00b\x07c\nd\ud800", "a b c\nd\ufffd"),
+        ("a\x00b\x07c\x0bd\ne\ud800", "abc d\ne\ufffd"),
         ("👍🏽 👨‍👩‍👧", "👍🏽 👨‍👩‍👧"),
     ],
 )
@@ -87,15 +91,16 @@ def test_institutions_that_are_named_after_people_are_spared(text: str, redacted
 )
 def test_what_is_on_the_common_list_is_spared_unless_it_is_said_of_a_person(text: str, redacted: str) -> None:
     suspected = "Punjabi|crohns?|Nando|Guillain-Barre|ehlers|danlos|Wilson"
-    people = [(*match.span(), 0.99) for match in re.finditer(suspected, text, re.IGNORECASE)]
-    assert Redactor(0.3, AllowList()).redact(normalise(text), words_of(text), people).text() == redacted
+    plain = normalise(text)
+    people = [(*match.span(), 0.99) for match in re.finditer(suspected, plain.text, re.IGNORECASE)]
+    assert Redactor(0.3, AllowList()).redact(plain, words_of(plain.text), people).text() == redacted
 
 
 @pytest.mark.parametrize("before", ["thanks to ", "Regards,\n", "my consultant:  ", "called\n"])
 def test_a_word_that_might_be_a_name_is_one_where_names_stand(before: str) -> None:
-    text = f"{before}Punjabi"
-    people = [(len(before), len(text), 0.02)]
-    assert Redactor(0.3, AllowList(common=False)).redact(normalise(text), words_of(text), people).counts == {"name": 1}
+    plain = normalise(f"{before}Punjabi")
+    people = [(plain.text.index("Punjabi"), len(plain.text), 0.02)]
+    assert Redactor(0.3, AllowList(common=False)).redact(plain, words_of(plain.text), people).counts == {"name": 1}
 
 
 @pytest.mark.parametrize("name", ["Zo\u00eb", "Zoe\u0308", "\u0141ucja", "Anne-Zo\u00eb"])
