@@ -24,11 +24,18 @@ DIGIT_WORDS = frozenset(
 BED_WORDS = frozenset({"bed", "bay", "room", "cubicle", "bedspace", "sideroom"})
 _NETWORKS = "twitter insta instagram ig tiktok snapchat snap facebook fb youtube mastodon bluesky discord"
 NETWORKS = frozenset(_NETWORKS.split())
-BIRTH_WORDS = frozenset({"dob", "b", "born", "birth", "birthday", "birthdate"})
+BIRTH_WORDS = frozenset({"dob", "ob", "b", "born", "birth", "birthday", "birthdate"})
+_REFERENCES = (
+    "reference ref case complaint incident datix ticket claim booking job log enquiry pals order invoice policy"
+    " membership passport account acc"
+)
+REFERENCES = frozenset(_REFERENCES.split())
 POLICE_WORDS = frozenset({"pc", "pcso", "wpc"})
 MRN_WORDS = frozenset({"mrn", "crn", "m"})
 HOME_WORDS = frozenset({"address", "live", "lives", "lived", "living"})
 WELSH_STREETS = frozenset({"heol", "ffordd", "stryd", "lon", "l\u00f4n", "clos", "rhodfa", "cwrt", "maes", "bryn"})
+VEHICLE_WORDS = frozenset({"car", "van", "taxi", "cab", "lorry", "bus", "minibus"})
+PLATE_WORDS = frozenset({"reg", "registration", "plate", "numberplate"})
 POSTCODE_WORDS = frozenset({"postcode", "post", "postal", "postalcode"})
 
 _CONFUSED = str.maketrans("OoIl", "0011")
@@ -160,8 +167,7 @@ MRN = re.compile(rf"\b(?:m\.?r\.?n|crn)\b\.?{_VALUE}(?P<value>[A-Z]{{0,3}}\d{{3,
 HOSPITAL_NO_BARE = re.compile(r"\b[A-Z]{1,3}\d{6,8}\b")
 
 REF_NO = re.compile(
-    r"\b(?:reference|ref|case|complaint|incident|datix|ticket|claim|booking|job|log|enquiry|pals|order|invoice|policy"
-    r"|membership|passport|account|acc)\b\.?"
+    rf"\b(?:{_REFERENCES.replace(' ', '|')})\b\.?"
     rf"(?: (?:reference|ref|no|number|num|id)\b\.?|#){{0,2}}{_VALUE}"
     r"(?P<value>(?:[A-Z]{1,6}[-/]?\d|\d\d)[\d/-]{3,14}[A-Z]{0,2})\b",
     _I,
@@ -244,10 +250,10 @@ WELSH_ADDRESS = re.compile(
     _I,
 )
 
-VEHICLE = re.compile(
-    r"(?P<context>\b(?:reg(?:istration)?|number ?plate|plate|vehicle|car|van|ambulance|taxi|cab|lorry|bus)\b"
-    r"(?: (?:no|number|is|was|reg)\b\.?){0,3}[: ]{1,2})?"
-    r"(?<![\w-])(?P<value>[A-HJ-PR-Y]{2}(?P<gap> ?)[0-9]{2}[ -]?[A-HJ-PR-Z]{3})(?!\w)",
+VEHICLE = re.compile(r"(?<![\w-])[A-HJ-PR-Y]{2}(?P<gap> ?)[0-9]{2}[ -]?[A-HJ-PR-Z]{3}(?!\w)", _I)
+VEHICLE_CONTEXT = re.compile(
+    r"\b(?:reg(?:istration)?|number ?plate|plate|vehicle|car|van|ambulance|taxi|cab|lorry|bus)\b"
+    r"(?: (?:no|number|is|was|reg)\b\.?){0,3}\W{1,4}$",
     _I,
 )
 NORTHERN_IRISH_VEHICLE = re.compile(r"\b(?i:car|van|taxi|cab|lorry|bus|minibus) (?P<value>[A-Z]{3} \d{4})(?!\w)")

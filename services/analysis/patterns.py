@@ -142,7 +142,8 @@ def _postcode(match: Match) -> bool:
 
 def _vehicle(match: Match) -> bool:
     """Capitals or a context; with a gap before the digits both, as "ED 12 HRS" is none."""
-    upper, context = match["value"].isupper(), match["context"] is not None
+    before = match.string[max(0, match.start() - 40) : match.start()]
+    upper, context = match.group().isupper(), forms.VEHICLE_CONTEXT.search(before) is not None
     return upper and context if match["gap"] else upper or context
 
 
@@ -184,8 +185,8 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(Kind.HANDLE, forms.HANDLE_IN_CONTEXT, _has_words(*forms.NETWORKS)),
     Pattern(Kind.HANDLE, forms.HANDLE_BEFORE, _has_words(*forms.NETWORKS)),
     Pattern(Kind.NHS_NUMBER, forms.NHS_NUMBER, _has_digits(7), _nhs_number),
-    Pattern(Kind.DOB, forms.DOB, _has_digits(3)),
-    Pattern(Kind.DOB, forms.DOB_AFTER, _has_digits(3)),
+    Pattern(Kind.DOB, forms.DOB, _has_words(*forms.BIRTH_WORDS)),
+    Pattern(Kind.DOB, forms.DOB_AFTER, _has_words(*forms.BIRTH_WORDS)),
     Pattern(Kind.DOB, forms.DOB_IN_WORDS, _has_words(*forms.BIRTH_WORDS)),
     Pattern(Kind.NINO, forms.NINO, _has_digits(6)),
     Pattern(Kind.STAFF_ID, forms.STAFF_ID, _has_digits(3)),
@@ -193,7 +194,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(Kind.STAFF_ID, forms.NMC_PIN, _has_digits(6)),
     Pattern(Kind.HOSPITAL_NO, forms.HOSPITAL_NO, _has_digits(5)),
     Pattern(Kind.HOSPITAL_NO, forms.MRN, _has_words(*forms.MRN_WORDS)),
-    Pattern(Kind.REF_NO, forms.REF_NO, _has_digits(4)),
+    Pattern(Kind.REF_NO, forms.REF_NO, _has_words(*forms.REFERENCES)),
     Pattern(Kind.REF_NO, forms.REF_NO_BARE, _has_digits(4)),
     Pattern(Kind.HOSPITAL_NO, forms.HOSPITAL_NO_BARE, _has_digits(6)),
     Pattern(Kind.REF_NO, forms.SORT_CODE, _has_digits(6)),
@@ -207,8 +208,8 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(Kind.ADDRESS, forms.ADDRESS_IN_CONTEXT, _has_words(*forms.HOME_WORDS)),
     Pattern(Kind.ADDRESS, forms.WELSH_ADDRESS, _has_words(*forms.WELSH_STREETS)),
     Pattern(Kind.VEHICLE, forms.VEHICLE, _has_digits(2), _vehicle),
-    Pattern(Kind.VEHICLE, forms.NORTHERN_IRISH_VEHICLE, _has_digits(4)),
-    Pattern(Kind.VEHICLE, forms.OLD_VEHICLE, _has_digits(1)),
+    Pattern(Kind.VEHICLE, forms.NORTHERN_IRISH_VEHICLE, _has_words(*forms.VEHICLE_WORDS)),
+    Pattern(Kind.VEHICLE, forms.OLD_VEHICLE, _has_words(*forms.PLATE_WORDS)),
     Pattern(Kind.BED, forms.BED, _spoken_bed),
 )
 """In order of precedence: where two overlap, the earlier names the kind."""
