@@ -20,6 +20,10 @@ _SHOUTED = re.compile(r"\b[A-Z]{2,}\b")
 _NAMES_AT_FIRST = WORD_NAMES - frozenset(("chance", "day", "hence", "long", "love", "may", "short", "ward", "will"))
 """Without those that begin a sentence as words far more often than as names."""
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){4}")
+_SINGLE_LETTERS = frozenset("bcdefghjklmnopqrstuvwxyz")
+_SPELT_OUT = re.compile(r"(?:[ .*_-]{1,2}[^\W\d_]\b){4}")
+_MASKED = re.compile(r"[0-9@$*](?<=[^\W\d_].)[@$*]*[^\W\d_]")
+"""A digit or signs among the letters of a word: "S4r4h", "p**l"."""
 
 _TITLES = frozenset(("dr", "mr", "mrs", "ms"))
 _TITLED = re.compile(r"\b(?:dr|mrs?|ms)\b\.?\s{1,2}[a-z]", re.IGNORECASE)
@@ -71,6 +75,8 @@ def quotable(
         return False
     plain = text if text.isascii() else normalise(text).text
     rest = PLACEHOLDER.sub(" ", plain) if "[" in plain else plain
+    if _MASKED.search(rest) or (not _SINGLE_LETTERS.isdisjoint(words) and _SPELT_OUT.search(rest)):
+        return False
     return not (_names_left(rest, words, known_names) or _LONG_NUMBER.search(rest) or _singular(plain, words))
 
 

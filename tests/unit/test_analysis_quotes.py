@@ -86,6 +86,16 @@ def test_a_long_number_left_standing_closes_it() -> None:
     assert not quote_ok("they kept asking for 43 8812 for some reason")
 
 
+@pytest.mark.parametrize("word", ["S a m u e l a", "S.a.m.u", "S-a-m-u", "S4mu3la", "p**r", "S@muela"])
+def test_a_word_that_is_spelt_out_or_masked_closes_it(word: str) -> None:
+    assert not quote_ok(f"they and {word} were kind to me")
+
+
+@pytest.mark.parametrize("word", ["the N.H.S.", "an A&E nurse", "a 45min wait", "ward 4a", "the **T.V.**", "e-mail"])
+def test_an_abbreviation_or_a_number_does_not(word: str) -> None:
+    assert quote_ok(f"they and {word} were kind to me")
+
+
 def test_date_place_and_rare_event_together_close_it() -> None:
     event, place, date = "my dad died", "at Northgate Hospital", "on 3 March"
     assert not quote_ok(f"the staff were kind when {event} {place} {date}")
