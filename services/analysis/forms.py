@@ -60,15 +60,15 @@ def legible(text: str) -> str:
 
 _MAIL_HOST = r"(?:gmail|hotmail|yahoo|outlook|icloud|btinternet|nhs|live|aol|sky)"
 EMAIL = re.compile(
-    r"(?<![\w.+%'-])[\w.+%'-]++ ?@ ?"
-    rf"(?:[\w-]++(?:\.[\w-]++| ?\. ?(?:com|net|org|co|uk)\b)++|{_MAIL_HOST}\b(?!-))",
+    r"(?<![\w.+%'-])[\w.+%'-]++"
+    rf"(?: ?@ ?[\w-]++(?:\.[\w-]++| ?\. ?(?:com|net|org|co|uk)\b)++|@{_MAIL_HOST}\b(?!-))",
     _I,
 )
 EMAIL_IN_WORDS = re.compile(
     r"(?<![\w.+-])[\w.+-]++(?: dot [\w-]++){0,2}"
     r"(?: ?[\[(] ?at ?[\])] ?[\w-]++(?: ?(?:\.|[\[(] ?dot ?[\])]|\bdot\b) ?[a-z]{2,12}\b){1,3}"
     r"| at [\w-]++(?: dot [a-z]{2,12}\b){1,3}"
-    rf"| at {_MAIL_HOST}(?:\.[a-z]{2, 12}){1, 2}\b)",
+    rf"| at {_MAIL_HOST}(?:\.[a-z]{{2,12}}){{1,2}}\b)",
     _I,
 )
 _TLD = r"(?:com|net|org|info|uk|eu|io|gov|wales|scot|london)"
@@ -178,12 +178,15 @@ SORT_CODE = re.compile(rf"\bsort ?code\b{_VALUE}(?P<value>\d\d[ -]?\d\d[ -]?\d\d
 CARD = re.compile(r"(?<![\w-])\d{4}(?:[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}|[ -]?\d{6}[ -]?\d{5})(?![\w-])")
 """A payment card's sixteen digits, or fifteen as American Express prints them; a mistyped one, too."""
 
+_PHONE_START = r"(?:(?<![\w+])(?<!\d[.,])|(?<=[A-Za-z])(?=0[1237]))"
 PHONE = re.compile(
-    r"(?:(?<![\w+])(?<!\d[.,])|(?<=[A-Za-z])(?=0[1237]))(?P<number>(?:\+ ?|\()?(?=[0-9])"
+    rf"{_PHONE_START}(?P<number>(?:\+ ?|\()?(?=[0-9])"
     r"(?:[0-9]|[ ().\-/](?=[ (]?[0-9])|\((?=[0-9])){6,24}(?<=[0-9]))"
     r"(?: ?(?:x|ext\.?) ?[0-9]{1,6})?(?!\w)"
 )
-PHONE_BEFORE_A_NUMBER = re.compile(r"(?<![\w+.,])(?P<number>\(?0[1235789](?:[ ().\-/]{0,2}[0-9]){8,9})(?=[ /][0-9])")
+PHONE_BEFORE_A_NUMBER = re.compile(
+    rf"{_PHONE_START}(?P<number>\(?0[1235789](?:[ ().\-/]{{0,2}}[0-9]){{8,9}})(?=[ /][0-9])"
+)
 """As in "07700 900123 24 hours a day", which `PHONE` takes for one number that is too long."""
 _SPOKEN = "(?:zero|oh|o|nought|one|two|three|four|five|six|seven|eight|nine|hundred|double|triple)"
 PHONE_IN_WORDS = re.compile(rf"\b{_SPOKEN}(?:[ ,-]{{1,2}}{_SPOKEN}\b){{6,14}}", _I)

@@ -102,13 +102,13 @@ def _plain(character: str) -> str:
         return ""
     if (digit := unicodedata.digit(character, None)) is not None:
         return str(digit)
-    if character in "\t\n\r":
-        return character
+    if character.isspace():
+        return character if character in "\t\n\r" else " "
     category = unicodedata.category(character)
     if category == "Cs":
         return "\ufffd"
-    if category == "Cc" or character.isspace():
-        return " " if character.isspace() else ""
+    if category == "Cc":
+        return ""
     return _DROPPED.sub("", unicodedata.normalize("NFKC", character))
 
 

@@ -235,13 +235,12 @@ def identifiers(text: str, words: Set[str]) -> list[Span]:
     if not (seen.digits or seen.at or seen.link) and _TRIGGERS.isdisjoint(words):
         return []
     read = forms.legible(text)
-    found: list[Span] = []
-    for pattern in PATTERNS:
-        if pattern.needs(seen):
-            found.extend(pattern.spans(read))
-            if "\n" in read:
-                found.extend(pattern.spans(read.replace("\n", " ")))
-    return merged(found)
+    if read != text:
+        seen = features(read, words)
+    looks = (read, read.replace("\n", " ")) if "\n" in read else (read,)
+    return merged(
+        [span for pattern in PATTERNS if pattern.needs(seen) for look in looks for span in pattern.spans(look)]
+    )
 
 
 def merged(spans: list[Span]) -> list[Span]:

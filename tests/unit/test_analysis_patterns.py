@@ -134,13 +134,14 @@ def found(text: str) -> list[tuple[str, str]]:
         ("phone", "tel.«07700900123»"),
         ("phone", "mob«07700900123»"),
         ("phone", "«07700 900123»/900456"),
-        ("phone", "ring «I632 96O983»"),
+        ("phone", "ring «OI632 96O983»"),
         ("dob", "DOB: «I2/3/6O»"),
         ("dob", "DOB «1960/03/12»"),
         ("dob", "Date of birth (dd/mm/yyyy): «12/03/1960»"),
         ("nhs_number", "NHS no«9434 765 919»"),
         ("hospital_no", "unit number «A123/45»"),
         ("email", "write to «jo.bloggs@gmail» or"),
+        ("email", "write to «jo.bloggs at gmail.com» or"),
         ("handle", "follow «@jo-bloggs»"),
     ],
 )
@@ -174,6 +175,7 @@ def test_an_identifier_is_found_whole(kind: str, text: str) -> None:
         "The staff were kind.I was happy. Room was clean",
         "moved from room 2 to 3 hours later, room two of us shared, bay 1 of 6",
         "I live at home. 5 Star care",
+        "thanks @ NHS and all",
         "bryn had 8 bryn",
     ],
 )
