@@ -39,15 +39,22 @@ PLATE_WORDS = frozenset({"reg", "registration", "plate", "numberplate"})
 POSTCODE_WORDS = frozenset({"postcode", "post", "postal", "postalcode"})
 
 _CONFUSED = str.maketrans("OoIl", "0011")
-_LETTERS_FOR_DIGITS = re.compile(r"[OoIl](?:(?<=\d[OoIl])[OoIl]{0,3}(?![^\W\d_])|(?<![^\W\d_][OoIl])[OoIl]{0,3}(?=\d))")
+_LETTERS_FOR_DIGITS = re.compile(
+    r"[OoIl](?:(?<=\d[OoIl])[OoIl]{0,3}(?![^\W\d_])|(?<![^\W\d_][OoIl])[OoIl]{0,3}(?=\d)"
+    r"|(?<=\d[ -][OoIl])[OoIl]{1,3}(?=[ -]\d))"
+)
 _UNDERLINE = re.compile(r"(?<![^\s(\"'\[])_{1,2}|_{1,2}(?![^\s.,;:!?)\"'\]])")
 _DIGIT = re.compile(r"[0-9]")
-_SIGNS = r"(?:[^\w.]|_|\.{2,4}){0,4}"
-_VALUE = rf"(?:{_SIGNS}(?:is|was|are|said|says|reads|no|num|number|id|ref|pin|code)\b\.?){{0,3}}{_SIGNS}"
+_SIGNS = r"(?:[^\w.,!?£$€%+]|_|\.{2,4}){0,4}"
+_NUMBER_WORD = r"(?:\s{0,2}(?:is|was|are|said|says|reads|no|num|number|id|ref|pin|code)\b\.?)"
+_NUMBERED = rf"{_NUMBER_WORD}{{0,3}}{_SIGNS}"
+_VALUE = rf"(?:{_NUMBER_WORD}{{1,3}}{_SIGNS}|\s{{0,2}}[:#=-]?\s{{0,2}})"
+"""What stands between a label and its value. "Good job (10/10)" and "staff, 2020" are neither: signs other than a colon
+need a word such as "number" before them, in the label (`_NUMBERED`) or behind it."""
 
 
 def count_digits(text: str) -> int:
-    """How many digits the text has; a letter that stands for one is not counted."""
+    """How many digits the text has."""
     return len(_DIGIT.findall(text)) if _DIGIT.search(text) else 0
 
 
@@ -100,7 +107,7 @@ HANDLE_BEFORE = re.compile(
 
 NHS_NUMBER = re.compile(
     r"(?<![\d_+])(?:[0-9]{3}(?P<a>[ ./-]{1,2})[0-9]{3}(?P<b>[ ./-]{1,2})[0-9]{4}"
-    r"|[0-9]{10}|(?P<odd>[0-9](?:[ ./-]?[0-9]){9}))(?!\w)"
+    r"|[0-9]{10}|(?P<odd>[0-9]{3}[ ./-][0-9]{7}|[0-9]{6}[ ./-][0-9]{4}|[0-9]{4}[ ./-][0-9]{3}[ ./-][0-9]{3}))(?!\w)"
 )
 """The `odd` layouts are as likely of a phone number: they need a context."""
 
@@ -126,8 +133,8 @@ _ORDINAL = (
     "(?:(?:twenty[ -]|thirty[ -])?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|tenth|eleventh|twelfth"
     "|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth)"
 )
-_BIRTH = r"\b(?:d\.? ?o\.? ?b|date of birth|birth ?da(?:te|y)|born)(?![^\W\d_])"
-_IS = r"(?:\W{1,3}(?:is|was|on|the|d{1,2}\Wm{1,3}\Wy{2,4})\b){0,3}[\W_]{0,5}"
+_BIRTH = r"\b(?:d\.? ?o\.? ?b(?![^\W\d_])\.?|(?:date of birth|birth ?da(?:te|y)|born)(?![^\W\d_]))"
+_IS = r"(?:[\s:=,(-]{1,3}(?:is|was|on|the|d{1,2}\Wm{1,3}\Wy{2,4})\b){0,3}(?:[^\w.!?]|_|\.{2,4}){0,4}"
 _UNIT_NUMBER = r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _SPOKEN_YEAR = (
     rf"(?:nineteen|twenty|two thousand)(?:[ -](?:and|hundred|oh|one|{_UNIT_NUMBER}|\w{{3,6}}teen|\w{{3,5}}ty)\b){{0,3}}"
@@ -135,14 +142,14 @@ _SPOKEN_YEAR = (
 DOB = re.compile(rf"{_BIRTH}{_IS}(?P<value>{_DATE})", _I)
 DOB_IN_WORDS = re.compile(
     rf"{_BIRTH}{_IS}(?P<value>(?:\d{{1,2}}(?:st|nd|rd|th)?|{_ORDINAL})(?: of)? {_MONTH}\b"
-    rf"(?:[., ]{{1,2}}(?:{_YEAR}(?!\d)|{_SPOKEN_YEAR}))?"
+    rf"(?:[.,\s]{{1,2}}(?:{_YEAR}(?!\d)|{_SPOKEN_YEAR}))?"
     rf"|{_MONTH} (?:the )?(?:\d{{1,2}}(?:st|nd|rd|th)?\b|{_ORDINAL}\b))",
     _I,
 )
 """The day may be a word, and the year left out: that a child was born on the fifth of May is its birthday."""
 DOB_AFTER = re.compile(rf"(?<!\d)(?P<value>{_DATE})[ ,]{{0,2}}\(?(?:d\.? ?o\.? ?b\b|date of birth)", _I)
 
-NINO = re.compile(r"\b[A-Z]{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[A-D]\b", _I)
+NINO = re.compile(r"\b(?!on[ -])[A-Z]{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[A-D]\b", _I)
 
 STAFF_ID = re.compile(
     r"\b(?:(?:nmc|gmc|hcpc|gphc|gdc)(?: (?:pin|registration|reg))?|(?:(?:his|her|their|nurse|staff) )?pin"
@@ -159,11 +166,11 @@ NMC_PIN = re.compile(r"\b\d{2}[A-L]\d{4}[A-Z]\b", _I)
 HOSPITAL_NO = re.compile(
     r"\b(?:(?:hospital|hosp|patient|unit|district|case ?note|clinic|medical|my record)(?: record)?"
     r"(?: ?(?:no|number|num|id|ref|identifier)\b\.?|#)|m\.?r\.?n\b\.?|crn\b|pas (?:no|number))"
-    rf"{_VALUE}(?P<value>[A-Z]{{0,3}}[ /-]?\d(?:[ /-]?\d){{4,10}}[A-Z]?)\b",
+    rf"{_NUMBERED}(?P<value>[A-Z]{{0,3}}[ /-]?(?=[\d ]{{5,12}})\d(?: ?\d){{4,10}}[A-Z]?)\b",
     _I,
 )
 
-MRN = re.compile(rf"\b(?:m\.?r\.?n|crn)\b\.?{_VALUE}(?P<value>[A-Z]{{0,3}}\d{{3,10}}[A-Z]?)\b", _I)
+MRN = re.compile(rf"\b(?:m\.?r\.?n|crn)\b\.?{_NUMBERED}(?P<value>[A-Z]{{0,3}}\d{{3,10}}[A-Z]?)\b", _I)
 HOSPITAL_NO_BARE = re.compile(r"\b[A-Z]{1,3}\d{6,8}\b")
 
 REF_NO = re.compile(
@@ -174,8 +181,10 @@ REF_NO = re.compile(
 )
 REF_NO_BARE = re.compile(r"\b(?:(?:PALS|DATIX|INC|REF|CAS|WEB)[-/ #]{0,2}\d{4,12}|[A-Z]{2,6}-\d{5,12})\b")
 
-SORT_CODE = re.compile(rf"\bsort ?code\b{_VALUE}(?P<value>\d\d[ -]?\d\d[ -]?\d\d)(?!\w)", _I)
-CARD = re.compile(r"(?<![\w-])\d{4}(?:[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}|[ -]?\d{6}[ -]?\d{5})(?![\w-])")
+SORT_CODE = re.compile(rf"\bsort ?code\b{_NUMBERED}(?P<value>\d\d[ -]?\d\d[ -]?\d\d)(?!\w)", _I)
+CARD = re.compile(
+    r"(?<![\w-])(?!(?:(?:19|20)\d\d[ -]?){4})\d{4}(?:[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}|[ -]?\d{6}[ -]?\d{5})(?![\w-])"
+)
 """A payment card's sixteen digits, or fifteen as American Express prints them; a mistyped one, too."""
 
 _PHONE_START = r"(?:(?<![\w+])(?<!\d[.,])|(?<=[A-Za-z])(?=0[1237]))"
@@ -185,9 +194,12 @@ PHONE = re.compile(
     r"(?: ?(?:x|ext\.?) ?[0-9]{1,6})?(?!\w)"
 )
 PHONE_BEFORE_A_NUMBER = re.compile(
-    rf"{_PHONE_START}(?P<number>\(?0[1235789](?:[ ().\-/]{{0,2}}[0-9]){{8,9}})(?=[ /][0-9])"
+    rf"{_PHONE_START}(?P<number>\(?0[1235789](?:[ ().\-/]{{0,2}}[0-9]){{8,9}})(?= [0-9])"
 )
 """As in "07700 900123 24 hours a day", which `PHONE` takes for one number that is too long."""
+PHONE_ON_TWO_LINES = re.compile(
+    r"(?<![\w+.,])(?P<number>0[1235789](?:[ -]?[0-9]){1,8}\n[0-9](?:[ -]?[0-9]){2,7})(?! ?\w)"
+)
 _SPOKEN = "(?:zero|oh|o|nought|one|two|three|four|five|six|seven|eight|nine|hundred|double|triple)"
 PHONE_IN_WORDS = re.compile(rf"\b{_SPOKEN}(?:[ ,-]{{1,2}}{_SPOKEN}\b){{6,14}}", _I)
 
@@ -197,7 +209,7 @@ POSTCODE = re.compile(
     _I,
 )
 POSTCODE_IN_CONTEXT = re.compile(
-    r"\bpost(?:al)? ?code(?: is| was|:)? ?"
+    r"\bpost(?:al)? ?code(?: is| was|:)? ?(?!(?:is|was)\b)"
     r"(?P<value>[A-Z] (?:[A-Z] )?[0-9] (?:[0-9A-Z] )?[0-9] [A-Z] [A-Z]"
     r"|[A-Z]{1,2}[ -]?[0-9O][0-9A-Z]?(?:[ .-]{0,2}[0-9O][ -]?[A-Z]{2})?)(?!\w)",
     _I,
@@ -209,8 +221,8 @@ _LIKELY_STREET = (
     "|side|vale|heights|chase|garth|meadows?|cres|gdns|dr|tce|terr|cl|sq|pl|paddocks?|leys|brae|knowe"
 )
 ADDRESS = re.compile(
-    r"(?<![\w/.£$%-])(?<!\d:)(?P<flat>(?:flat|apartment|apt|unit) ?\d{1,3}(?:/\d{1,2}|[a-z])?,? )?"
-    r"(?P<number>\d{1,4} ?[a-z]?(?:[/-]\d{1,4}[a-z]?)?),? "
+    r"(?<![\w/.:£$%-])(?P<flat>(?:flat|apartment|apt|unit) ?\d{1,3}(?:/\d{1,2}|[a-z])?,? )?"
+    r"(?P<number>\d{1,4} ?[a-z]?(?P<to>-\d{1,4}[a-z]?)?),? "
     r"(?P<name>(?:[^\W\d_][\w'.-]{1,24} ){1,3}?)"
     rf"(?P<street>(?P<sure>{_SURE_STREET})|{_LIKELY_STREET})\b\.?",
     _I,
@@ -238,7 +250,7 @@ def is_address(match: re.Match[str]) -> bool:
         return bool(match["flat"]) or at_home or (bool(match["sure"]) and named)
     if not _NOT_A_STREET.isdisjoint(words):
         return False
-    return bool(match["sure"] or match["flat"]) or named or at_home
+    return bool(match["sure"] or match["flat"]) or at_home or (named and not match["to"])
 
 
 ADDRESS_IN_CONTEXT = re.compile(
@@ -247,8 +259,7 @@ ADDRESS_IN_CONTEXT = re.compile(
     _I,
 )
 WELSH_ADDRESS = re.compile(
-    r"(?<![\w/.£$%-])(?<!\d:)\d{1,4} ?[a-z]?,? "
-    r"(?:(?:heol|ffordd|stryd|l[o\u00f4]n|clos|rhodfa|cwrt)(?: yr?)? [\w'-]{2,}"
+    r"(?<![\w/.:£$%-])\d{1,4} ?[a-z]?,? (?:(?:heol|ffordd|stryd|l[o\u00f4]n|clos|rhodfa|cwrt)(?: yr?)? [\w'-]{2,}"
     r"|(?-i:(?:Maes|Bryn)(?: [Yy]r?)? [A-Z][\w'-]+))",
     _I,
 )
@@ -256,10 +267,10 @@ WELSH_ADDRESS = re.compile(
 VEHICLE = re.compile(r"(?<![\w-])[A-HJ-PR-Y]{2}(?P<gap> ?)[0-9]{2}[ -]?[A-HJ-PR-Z]{3}(?!\w)", _I)
 VEHICLE_CONTEXT = re.compile(
     r"\b(?:reg(?:istration)?|number ?plate|plate|vehicle|car|van|ambulance|taxi|cab|lorry|bus)\b"
-    r"(?: (?:no|number|is|was|reg)\b\.?){0,3}\W{1,4}$",
+    r"(?: (?:no|number|is|was|reg)\b\.?){0,3}[: *_\"'(\[]{1,4}$",
     _I,
 )
-NORTHERN_IRISH_VEHICLE = re.compile(r"\b(?i:car|van|taxi|cab|lorry|bus|minibus) (?P<value>[A-Z]{3} \d{4})(?!\w)")
+NORTHERN_IRISH_VEHICLE = re.compile(rf"\b(?i:{'|'.join(sorted(VEHICLE_WORDS))}) (?P<value>[A-Z]{{3}} \d{{4}})(?!\w)")
 OLD_VEHICLE = re.compile(
     r"\b(?:reg(?:istration)?|number ?plate|plate)\b(?: (?:no|number|is|was|plate)\b\.?){0,3}[: ]{1,2}"
     r"(?P<value>[A-Z]\d{1,3} ?[A-Z]{3}|[A-Z]{3} ?\d{1,3}[A-Z]?|[A-Z]{1,3} ?\d{1,4})(?!\w)",
@@ -274,7 +285,8 @@ _COUNTED = (
 _PLACE = r"(?:bed ?space|bed|bay|side[ -]?room|room|cubicle)"
 _PLACE_NUMBER = rf"(?:[A-Z]?\d{{1,3}}[A-Z]?|{_UNIT_NUMBER})"
 BED = re.compile(
-    rf"\b{_PLACE}(?: (?:no\.?|number)|:)?[ -]?(?:{_PLACE_NUMBER}|one(?=,? bed)|(?-i:[A-H])(?![\w/-]))\b{_COUNTED}"
+    rf"\b{_PLACE}(?: (?:no\.?|number)|:)?(?: |-(?!\w+-))?"
+    rf"(?:{_PLACE_NUMBER}|one(?=,? bed)|(?-i:[A-H])(?![\w/&+*-]))\b{_COUNTED}"
     rf"(?:[ ,/-]{{0,3}}(?:and |in )?{_PLACE}[ -]?(?:number )?(?:{_PLACE_NUMBER}|one)\b{_COUNTED}){{0,2}}",
     _I,
 )

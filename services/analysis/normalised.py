@@ -50,7 +50,7 @@ _PLAIN_LETTERS = re.compile(
     "[\\t\\n\\r -~\u00a0-\u00a9\u00ab\u00ac\u00ae-\u00b1\u00b4-\u00b8\u00bb-\u017f"
     "\u2013\u2014\u2018-\u201d\u2026\u20ac]*"
 )
-"""Texts wholly of these need no offset map."""
+"""Texts wholly of these need no offset map but for their blanks."""
 
 _LOOK_ALIKES = dict(
     zip(
@@ -64,8 +64,9 @@ _LATIN = re.compile("[A-Za-z]")
 _GLUED = re.compile(r"(?<=\w)[^\w\s\0-\u20ff]|[^\w\s\0-\u20ff](?=\w)")
 """Emoji and the like that touch a word: the model's tokeniser takes both for one word, which it does not know."""
 _WORD = re.compile(r"\w+")
-_BLANKS = re.compile(r"[ \t]{2,}|\t|\r\n?")
+_BLANKS = re.compile(r"[ \t]*+(?:\r\n?|\n)[ \t]*+|[ \t]{2,}|\t")
 """What one character stands for in the plain text: a line break for a line's end, else a blank."""
+_LINE_END = frozenset("\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +127,15 @@ def normalise(text: str) -> Normalised:
 
 
 def _with_single_blanks(plain: str, original: str, origins: Sequence[int] | None) -> Normalised:
-    """The forms of identifiers are written with single blanks, and so need not allow for more."""
-    if not ("  " in plain or "\t" in plain or "\r" in plain):
+    """One blank for many, none beside a line's end: the forms of identifiers need not allow for more."""
+    if not any(blanks in plain for blanks in ("  ", "\t", "\r", " \n", "\n ")):
         return Normalised(plain, original, None if origins is None else tuple(origins))
     origins = range(len(plain)) if origins is None else origins
     pieces: list[str] = []
     kept: list[int] = []
     at = 0
     for blanks in _BLANKS.finditer(plain):
-        pieces += plain[at : blanks.start()], "\n" if "\r" in blanks.group() else " "
+        pieces += plain[at : blanks.start()], " " if _LINE_END.isdisjoint(blanks.group()) else "\n"
         kept += origins[at : blanks.start() + 1]
         at = blanks.end()
     kept += origins[at:]

@@ -7,7 +7,7 @@ run that another start has already scanned. Cheap tests of the whole text decide
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -110,10 +110,15 @@ _PHONE_CONTEXT = re.compile(
 )
 
 
+_DATED = re.compile(r"\d{1,2}[./-]\d{1,2}[./-](?:19|20)\d\d")
+
+
 def _phone(match: Match) -> bool:
     """A UK number by its leading zero and length, any other by the `phonenumbers` library, a short one by context."""
     raw = match["number"]
     digits = _digits(raw)
+    if _DATED.match(raw):
+        return False
     if raw[0] == "+" or digits.startswith("00"):
         return _is_number_anywhere("+" + digits.removeprefix("00"))
     if digits[0] == "0" and len(digits) in {10, 11} and digits[1] in "1235789":
@@ -136,7 +141,7 @@ def _postcode(match: Match) -> bool:
     """A real postcode area; where lower case and an ordinal such as "b5 1st" is more likely, it is not one."""
     if match["area"].upper() not in forms.POSTCODE_AREAS:
         return False
-    ordinal = match["inward"][1:].lower() in {"st", "nd", "rd", "th"}
+    ordinal = match["inward"][1:].lower() in {"st", "nd", "rd", "th", "hr"}
     return not ordinal or match.group().isupper()
 
 
@@ -201,6 +206,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(Kind.REF_NO, forms.CARD, _has_digits(15)),
     Pattern(Kind.PHONE, forms.PHONE, _has_digits(6), _phone),
     Pattern(Kind.PHONE, forms.PHONE_BEFORE_A_NUMBER, _has_digits(11), _phone),
+    Pattern(Kind.PHONE, forms.PHONE_ON_TWO_LINES, _has_digits(10), _phone),
     Pattern(Kind.PHONE, forms.PHONE_IN_WORDS, _spoken_digits),
     Pattern(Kind.POSTCODE, forms.POSTCODE, _has_digits(2), _postcode),
     Pattern(Kind.POSTCODE, forms.POSTCODE_IN_CONTEXT, _has_words(*forms.POSTCODE_WORDS)),
@@ -229,18 +235,30 @@ def features(text: str, words: Set[str]) -> Features:
     return Features(forms.count_digits(text), "@" in text, forms.LINK_MARK.search(text) is not None, words)
 
 
+_BROKEN = frozenset((forms.NHS_NUMBER, forms.DOB, forms.NINO, forms.POSTCODE, forms.POSTCODE_IN_CONTEXT))
+"""What may be broken over two lines; of others, what stands on the next line is more likely something else."""
+
+
 def identifiers(text: str, words: Set[str]) -> list[Span]:
-    """Every identifier in a plain text, in order and without overlap; the end of a line may part one."""
+    """Every identifier in a plain text, in order and without overlap.
+
+    As it is typed, with digits for the letters beside digits, and of some forms broken over two lines.
+    """
     seen = features(text, words)
     if not (seen.digits or seen.at or seen.link) and _TRIGGERS.isdisjoint(words):
         return []
+    found = _found(text, seen, PATTERNS)
     read = forms.legible(text)
     if read != text:
         seen = features(read, words)
-    looks = (read, read.replace("\n", " ")) if "\n" in read else (read,)
-    return merged(
-        [span for pattern in PATTERNS if pattern.needs(seen) for look in looks for span in pattern.spans(look)]
-    )
+        found += _found(read, seen, PATTERNS)
+    if "\n" in read:
+        found += _found(read.replace("\n", " "), seen, [one for one in PATTERNS if one.expression in _BROKEN])
+    return merged(found)
+
+
+def _found(text: str, seen: Features, patterns: Iterable[Pattern]) -> list[Span]:
+    return [span for pattern in patterns if pattern.needs(seen) for span in pattern.spans(text)]
 
 
 def merged(spans: list[Span]) -> list[Span]:

@@ -21,7 +21,7 @@ _NAMES_AT_FIRST = WORD_NAMES - frozenset(("chance", "day", "hence", "long", "lov
 """Without those that begin a sentence as words far more often than as names."""
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){4}")
 _SINGLE_LETTERS = frozenset("bcdefghjklmnopqrstuvwxyz")
-_SPELT_OUT = re.compile(r"(?:[ .*_-]{1,2}[^\W\d_]\b){4}")
+_SPELT_OUT = re.compile(r"(?<!\w)[^\W\d_](?:[^\w'&+]{1,3}[^\W\d_]\b){3}")
 _MASKED = re.compile(r"[0-9@$*](?<=[^\W\d_].)[@$*]*[^\W\d_]")
 """A digit or signs among the letters of a word: "S4r4h", "p**l"."""
 
@@ -73,7 +73,7 @@ def quotable(
         return False
     if not SHORTEST_QUOTE <= len(text.strip()) <= LONGEST_QUOTE:
         return False
-    plain = text if text.isascii() else normalise(text).text
+    plain = normalise(text).text
     rest = PLACEHOLDER.sub(" ", plain) if "[" in plain else plain
     if _MASKED.search(rest) or (not _SINGLE_LETTERS.isdisjoint(words) and _SPELT_OUT.search(rest)):
         return False

@@ -86,7 +86,9 @@ def test_a_long_number_left_standing_closes_it() -> None:
     assert not quote_ok("they kept asking for 43 8812 for some reason")
 
 
-@pytest.mark.parametrize("word", ["S a m u e l a", "S.a.m.u", "S-a-m-u", "S4mu3la", "p**r", "S@muela"])
+@pytest.mark.parametrize(
+    "word", ["S a m u e l a", "S   a\tm\nu", "S/a/m/u", "S.a.m.u", "S-a-m-u", "S4mu3la", "p**r", "S@muela"]
+)
 def test_a_word_that_is_spelt_out_or_masked_closes_it(word: str) -> None:
     assert not quote_ok(f"they and {word} were kind to me")
 
