@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from shared.commitments import CommitmentRecorded
 from shared.topics import COMMITMENTS
+from tests.integration.gateway_stage import rows
 from tests.integration.portal_stage import Stage, form_token, running_portal
 from tests.unit.portal_examples import MAY, OTHER, TEAM, page
 from tests.waiting import until
@@ -149,6 +150,11 @@ async def test_a_crash_before_the_mark_repeats_the_event_under_its_id(portal: St
     async with await portal.signed_in(TEAM) as browser:
         await written(browser, uuid4(), theme=theme_of_the_sample())
     await events(portal, 1)
+
+    async def marked() -> bool:
+        return await rows(portal.database, "SELECT count(*) FROM outbox WHERE published_at IS NULL") == [(0,)]
+
+    await until(marked)  # which might else come after what follows
     async with portal.database.begin() as connection:  # as if the process had died between the two
         await connection.execute(text("UPDATE outbox SET published_at = NULL"))
     await events(portal, 2)
