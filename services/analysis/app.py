@@ -40,7 +40,7 @@ def allow_list(settings: AnalysisSettings) -> tuple[str, ...]:
 def _catalogue_entries(path: Path) -> list[str]:
     try:
         catalogue = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise UsageError(f"HEED_ALLOW_LIST_FILE: cannot read {path} as YAML ({type(error).__name__})") from None
     entries = (catalogue.get("allow_list") or []) if isinstance(catalogue, dict) else None
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):

@@ -8,6 +8,7 @@ length (see tests/unit/test_encoder.py).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -35,6 +36,8 @@ from services.analysis.network import (
 from services.analysis.word_model import WordModel
 
 MODEL_FOLDER = Path(__file__).parent / "model"
+MODEL_FILES = ("tokenizer.json", "words.npz", "names.txt", "network.xml", "network.bin")
+"""Beside `model.json`, which has the SHA-256 of each: a network with some wrong bits still computes, but nonsense."""
 
 # A word is a run of letters, digits and marks, with inner apostrophes and hyphens ("O'Brien", "Anne-Marie") but without
 # a possessive 's. Combining marks and zero-width characters stay inside, so that they cannot hide half of a name.
@@ -81,6 +84,8 @@ class ModelInfo:
     severity_threshold: float
     max_tokens: int
     prefixes: dict[str, str]
+    sha256: dict[str, str]
+    """Of each of `MODEL_FILES`, in hexadecimal."""
 
     @classmethod
     def load(cls, folder: Path) -> ModelInfo:
@@ -96,15 +101,35 @@ class ModelInfo:
                 severity_threshold=float(raw["severity_threshold"]),
                 max_tokens=int(raw["max_tokens"]),
                 prefixes=dict(raw["prefixes"]),
+                sha256={name: raw["sha256"][name] for name in MODEL_FILES},
             )
         except FileNotFoundError as error:
             message = (
                 f"no model in {folder}: {path.name} is missing; run `make train` or restore it from the repository"
             )
             raise ModelError(message) from error
-        except (KeyError, TypeError, ValueError) as error:
-            message = f"{path} is not a model description of this version ({type(error).__name__}: {error})"
+        except (KeyError, OSError, OverflowError, RecursionError, TypeError, ValueError) as error:
+            message = (
+                f"{path} is not a model description of this version ({type(error).__name__}: {error}); "
+                "restore it from the repository"
+            )
             raise ModelError(message) from error
+
+    def check_files(self, folder: Path) -> None:
+        """Raises `ModelError` with one line where a file of the model is missing or is not the one it was made with."""
+        for name, digest in self.sha256.items():
+            if sha256_of(folder / name) != digest:
+                message = f"no model in {folder}: {name} is missing or damaged; restore it from the repository"
+                raise ModelError(message)
+
+
+def sha256_of(path: Path) -> str | None:
+    """The file's digest in hexadecimal; None where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 def word_case(word: str) -> int:
@@ -214,11 +239,7 @@ class TextTokeniser:
 
 
 def _known_names(path: Path) -> frozenset[str]:
-    try:
-        names = CERTAIN_NAMES | frozenset(path.read_text(encoding="utf-8").split())
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"no names in {path.parent}: names.txt is missing or damaged; restore it from the repository"
-        raise ModelError(message) from error
+    names = CERTAIN_NAMES | frozenset(path.read_text(encoding="utf-8").split())
     return names | {f"{name}s" for name in names if len(name) >= SHORTEST_POSSESSIVE}
 
 
@@ -240,11 +261,8 @@ class Encoder:
         folder = folder or MODEL_FOLDER
         self.info = ModelInfo.load(folder)
         self._budget = max(token_budget, self.info.max_tokens)
-        try:
-            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        except Exception as error:  # tokenizers raises bare Exception
-            message = f"no tokenizer in {folder}: tokenizer.json is missing or damaged; restore it from the repository"
-            raise ModelError(message) from error
+        self.info.check_files(folder)
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokeniser = TextTokeniser(tokenizer, self.info.prefixes, self.info.max_tokens)
         self._words = WordModel.load(folder / "words.npz")
         self.known_names = _known_names(folder / "names.txt")
@@ -329,18 +347,13 @@ def _given(
 
 
 def _network(path: Path, threads: int, precision: str) -> Network:
-    if not path.is_file():
-        message = (
-            f"no model in {path.parent}: {path.name} is missing; run `make train` or restore it from the repository"
-        )
-        raise ModelError(message)
     if precision == "bf16" and not computes_bf16():
         message = "this processor does not compute in bf16: set HEED_ANALYSIS_PRECISION to auto or f32"
         raise ModelError(message)
     try:
         return Network(path, threads, precision)
     except RuntimeError as error:  # OpenVINO's, of many lines
-        message = f"OpenVINO cannot compile {path}: it or network.bin is damaged; restore both from the repository"
+        message = f"OpenVINO cannot compile {path} for this processor"
         raise ModelError(message) from error
 
 

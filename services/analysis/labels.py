@@ -60,14 +60,14 @@ class LabelFile(BaseModel):
             return cls()
         try:
             return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UsageError(f"{SETTING}: cannot read {path} as YAML or JSON ({type(error).__name__})") from None
         except ValidationError as error:
             places = (".".join(map(str, item["loc"])) or "the whole" for item in error.errors(include_url=False))
             raise UsageError(
                 f"{SETTING}: {path} is not a mapping of `themes`, `sentiment` (1 to 5), `ignore` and `threshold`: "
                 f"see {', '.join(dict.fromkeys(places))}"
             ) from None
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise UsageError(f"{SETTING}: cannot read {path} as YAML or JSON ({type(error).__name__})") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def urgent_roles(path: Path | None) -> RoleOf:
     try:
         catalogue = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
         return Rules(list(_rules(catalogue)), _role(catalogue)).find
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise UsageError(f"HEED_ALLOW_LIST_FILE: cannot read {path} as YAML ({type(error).__name__})") from None
     except (TypeError, AttributeError, KeyError):
         raise UsageError(

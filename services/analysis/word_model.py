@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from services.analysis.network import ModelError
-
 if TYPE_CHECKING:
     from services.analysis.encoder import TokenisedText
 
@@ -57,15 +55,9 @@ class WordModel:
     @classmethod
     def load(cls, path: Path) -> WordModel:
         """Reads the arrays that the training code saved."""
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                weights = arrays["weights"].astype(np.float32)
-                return cls(arrays["keys"], arrays["rarity"], weights, arrays["bias"], float(arrays["share"]))
-        except (OSError, KeyError, ValueError) as error:
-            message = (
-                f"no word model in {path.parent}: {path.name} is missing or damaged; restore it from the repository"
-            )
-            raise ModelError(message) from error
+        with np.load(path, allow_pickle=False) as arrays:
+            weights = arrays["weights"].astype(np.float32)
+            return cls(arrays["keys"], arrays["rarity"], weights, arrays["bias"], float(arrays["share"]))
 
     def __call__(self, items: Sequence[TokenisedText]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Probabilities of the themes and of the sentiment classes, one row for each text, whatever the others are."""

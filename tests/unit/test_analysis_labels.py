@@ -98,6 +98,7 @@ def test_a_model_without_names_for_its_many_labels_is_told_shortly() -> None:
         ("- a", "see the whole"),
         ("themes: {", "cannot read"),
         ("\x00", "cannot read"),
+        ("themes: 2024-13-45", "cannot read"),
     ],
 )
 def test_a_wrong_file_is_told_in_one_line(tmp_path: Path, content: str, told: str) -> None:

@@ -17,12 +17,14 @@ from services.analysis.encoder import (
     CASE_LOWER,
     CASE_OTHER,
     CASE_UPPER,
+    MODEL_FILES,
     MODEL_FOLDER,
     NAME_FLOOR,
     WORD,
     Encoded,
     Encoder,
     name_words,
+    sha256_of,
     token_words,
     word_case,
     words_of,
@@ -236,8 +238,9 @@ def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
         Encoder(tmp_path)
 
 
-def test_a_damaged_description_is_named(tmp_path: Path) -> None:
-    (tmp_path / "model.json").write_text("{}", encoding="utf-8")
+@pytest.mark.parametrize("text", ["{}", "[" * 100_000, '{"version": "1", "max_tokens": Infinity}', "\0"])
+def test_a_damaged_description_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "model.json").write_text(text, encoding="utf-8")
     with pytest.raises(ModelError, match="not a model description of this version"):
         Encoder(tmp_path)
 
@@ -253,11 +256,31 @@ def test_a_missing_part_is_named(there: tuple[str, ...], missing: str, tmp_path:
         Encoder(tmp_path)
 
 
-@pytest.mark.parametrize("damaged", ["network.xml", "network.bin"])
-def test_a_damaged_network_is_told_in_one_line(tmp_path: Path, damaged: str) -> None:
+@pytest.mark.parametrize("damaged", MODEL_FILES)
+@pytest.mark.parametrize("cut", [True, False], ids=["cut", "one bit"])
+def test_a_damaged_file_is_told_in_one_line(tmp_path: Path, damaged: str, cut: bool) -> None:
     for path in MODEL_FOLDER.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / damaged).write_bytes((MODEL_FOLDER / damaged).read_bytes()[:1_000])
+        (tmp_path / path.name).symlink_to(path)
+    whole = (MODEL_FOLDER / damaged).read_bytes()
+    middle = len(whole) // 2
+    (tmp_path / damaged).unlink()
+    (tmp_path / damaged).write_bytes(
+        whole[:middle] + (b"" if cut else bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    )
+    with pytest.raises(ModelError, match=rf"{damaged} is missing or damaged; restore it") as told:
+        Encoder(tmp_path)
+    assert "\n" not in str(told.value)
+
+
+def test_a_network_that_cannot_be_compiled_is_told_in_one_line(tmp_path: Path) -> None:
+    for path in MODEL_FOLDER.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "network.xml").unlink()
+    (tmp_path / "network.xml").write_text("<net/>", encoding="utf-8")
+    description = json.loads((MODEL_FOLDER / "model.json").read_text(encoding="utf-8"))
+    description["sha256"]["network.xml"] = sha256_of(tmp_path / "network.xml")
+    (tmp_path / "model.json").unlink()
+    (tmp_path / "model.json").write_text(json.dumps(description), encoding="utf-8")
     with pytest.raises(ModelError, match=r"OpenVINO cannot compile .*network\.xml") as told:
         Encoder(tmp_path)
     assert "\n" not in str(told.value)

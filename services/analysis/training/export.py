@@ -15,6 +15,7 @@ import openvino
 import torch
 from numpy.typing import NDArray
 
+from services.analysis.encoder import MODEL_FILES, sha256_of
 from services.analysis.training.dataset import THEME_NAMES
 from services.analysis.training.distillation import Model
 from services.analysis.training.network import Exported, Network, base_model_folder
@@ -69,6 +70,7 @@ def export(model: Model, artefact: Artefact, folder: Path) -> None:
         "severity_threshold": round(decisions.severity_threshold, 4),
         "max_tokens": artefact.max_tokens,
         "prefixes": dict(artefact.prefixes),
+        "sha256": {name: sha256_of(folder / name) for name in MODEL_FILES},
     }
     text = json.dumps(description, indent=2, ensure_ascii=False)
     (folder / "model.json").write_text(text + "\n", encoding="utf-8")
