@@ -111,6 +111,12 @@ NHS_NUMBER = re.compile(
 )
 """The `odd` layouts are as likely of a phone number: they need a context."""
 
+_APART = r"(?: ?[-.,/|;] ?| )"
+IN_PARTS = re.compile(
+    rf"(?<![\w+])(?:\d{{3,6}}(?:{_APART}\d{{2,6}}){{1,4}}|\d\d(?:{_APART}\d\d){{4,7}}|\d(?:{_APART}\d){{9,15}})(?!\w)"
+)
+"""A number as it is dictated: "943, 476, 5919", "9 - 4 - 3". Without its label it may be anything."""
+
 _MONTH = (
     "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     "|nov(?:ember)?|dec(?:ember)?)"
@@ -119,7 +125,7 @@ _YEAR = r"(?:'\d\d|(?:18|19|20)?\d\d)"
 _DATE = (
     # Nothing else begins one: looked at first, as trying each month at every letter takes three times as long.
     r"(?=\d|[jfmasond][aepuco][nbrylgptvc])"
-    rf"(?:\d{{1,2}} ?[./ -] ?\d{{1,2}} ?[./ -] ?{_YEAR}|{_YEAR}[./-]\d{{1,2}}[./-]\d{{1,2}}"
+    rf"(?:(?:\d{{1,2}}{_APART}){{2}}{_YEAR}|{_YEAR}[./-]\d{{1,2}}[./-]\d{{1,2}}"
     rf"|\d{{1,2}}(?:st|nd|rd|th)?(?: of)?[ ./-]?{_MONTH}[., /-]{{0,2}}{_YEAR}"
     rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? {_YEAR}|\d{{6}}|\d{{8}})(?!\d)"
 )
@@ -149,7 +155,7 @@ DOB_IN_WORDS = re.compile(
 """The day may be a word, and the year left out: that a child was born on the fifth of May is its birthday."""
 DOB_AFTER = re.compile(rf"(?<!\d)(?P<value>{_DATE})[ ,]{{0,2}}\(?(?:d\.? ?o\.? ?b\b|date of birth)", _I)
 
-NINO = re.compile(r"\b(?!on[ -])[A-Z]{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[A-D]\b", _I)
+NINO = re.compile(rf"\b(?!on[ -])[A-Z]{{2}}(?:{_APART}?\d{{2}}){{3}}{_APART}?[A-D]\b", _I)
 
 STAFF_ID = re.compile(
     r"\b(?:(?:nmc|gmc|hcpc|gphc|gdc)(?: (?:pin|registration|reg))?|(?:(?:his|her|their|nurse|staff) )?pin"
@@ -181,7 +187,7 @@ REF_NO = re.compile(
 )
 REF_NO_BARE = re.compile(r"\b(?:(?:PALS|DATIX|INC|REF|CAS|WEB)[-/ #]{0,2}\d{4,12}|[A-Z]{2,6}-\d{5,12})\b")
 
-SORT_CODE = re.compile(rf"\bsort ?code\b{_NUMBERED}(?P<value>\d\d[ -]?\d\d[ -]?\d\d)(?!\w)", _I)
+SORT_CODE = re.compile(rf"\bsort ?code\b{_NUMBERED}(?P<value>\d\d(?:{_APART}?\d\d){{2}})(?!\w)", _I)
 CARD = re.compile(
     r"(?<![\w-])(?!(?:(?:19|20)\d\d[ -]?){4})\d{4}(?:[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}|[ -]?\d{6}[ -]?\d{5})(?![\w-])"
 )
@@ -254,7 +260,7 @@ def is_address(match: re.Match[str]) -> bool:
 
 
 ADDRESS_IN_CONTEXT = re.compile(
-    r"\b(?:address (?:is|was)|live[sd]?(?: alone)? at|living at):? "
+    r"\b(?:address(?: (?:is|was)|(?=:))|live[sd]?(?: alone)? at|living at)(?: |: ?)"
     r"(?P<value>\d{1,4} ?[a-z]?,? (?-i:(?:The )?[A-Z][\w'-]+(?: [A-Z][\w'-]+)?))",
     _I,
 )

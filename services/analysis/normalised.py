@@ -67,6 +67,8 @@ _WORD = re.compile(r"\w+")
 _BLANKS = re.compile(r"[ \t]*+(?:\r\n?|\n)[ \t]*+|[ \t]{2,}|\t")
 """What one character stands for in the plain text: a line break for a line's end, else a blank."""
 _LINE_END = frozenset("\r\n")
+_WRAPPED = re.compile(r"^([^\n]{49,79}[^\n.!?:;])\n(?=[^\n])", re.MULTILINE)
+"""A line that ends amid a sentence as e-mail programs end them, where the next word would be beyond column 65 to 80."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +118,26 @@ def _plain(character: str) -> str:
 def normalise(text: str) -> Normalised:
     """Make the plain text. Cost is linear; plain English costs a few scans and mostly keeps its offsets."""
     if _PLAIN_LETTERS.fullmatch(text):
-        return _with_single_blanks(text if text.isascii() else text.translate(_PLAIN), text, None)
+        return _flowing(text if text.isascii() else text.translate(_PLAIN), text, None)
     pieces: list[str] = []
     origins: list[int] = []
     for offset, character in enumerate(text):
         plain = character if "\x1f" < character < "\x7f" else _plain(character)
         pieces.append(plain)
         origins.extend([offset] * len(plain))
-    return _with_single_blanks(_GLUED.sub(_apart, _without_look_alikes("".join(pieces))), text, origins)
+    return _flowing(_GLUED.sub(_apart, _without_look_alikes("".join(pieces))), text, origins)
 
 
-def _with_single_blanks(plain: str, original: str, origins: Sequence[int] | None) -> Normalised:
-    """One blank for many, none beside a line's end: the forms of identifiers need not allow for more."""
-    if not any(blanks in plain for blanks in ("  ", "\t", "\r", " \n", "\n ")):
-        return Normalised(plain, original, None if origins is None else tuple(origins))
-    origins = range(len(plain)) if origins is None else origins
+def _flowing(plain: str, original: str, origins: Sequence[int] | None) -> Normalised:
+    """One blank for many and for a wrapped line's end, none beside others: the forms need not allow for more."""
+    if any(blanks in plain for blanks in ("  ", "\t", "\r", " \n", "\n ")):
+        plain, origins = _with_single_blanks(plain, range(len(plain)) if origins is None else origins)
+    if "\n" in plain:
+        plain = _WRAPPED.sub(r"\1 ", plain)
+    return Normalised(plain, original, None if origins is None else tuple(origins))
+
+
+def _with_single_blanks(plain: str, origins: Sequence[int]) -> tuple[str, list[int]]:
     pieces: list[str] = []
     kept: list[int] = []
     at = 0
@@ -138,8 +145,7 @@ def _with_single_blanks(plain: str, original: str, origins: Sequence[int] | None
         pieces += plain[at : blanks.start()], " " if _LINE_END.isdisjoint(blanks.group()) else "\n"
         kept += origins[at : blanks.start() + 1]
         at = blanks.end()
-    kept += origins[at:]
-    return Normalised("".join(pieces) + plain[at:], original, tuple(kept))
+    return "".join(pieces) + plain[at:], kept + list(origins[at:])
 
 
 def _apart(match: re.Match[str]) -> str:

@@ -75,6 +75,11 @@ class Features:
     words: Set[str]
 
 
+def _before(match: Match, reach: int) -> str:
+    """Up to so many characters that stand before it."""
+    return match.string[max(0, match.start() - reach) : match.start()]
+
+
 def _digits(text: str) -> str:
     return re.sub(r"\D", "", text)
 
@@ -95,7 +100,7 @@ _WEAK_NHS_CONTEXT = re.compile(r"\b(?:my|her|his|their|patient'?s?|health)(?: \w
 
 def _nhs_number(match: Match) -> bool:
     """The check digit with a context or a 3-3-4 layout; or "NHS" shortly before any ten digits."""
-    before = match.string[max(0, match.start() - 32) : match.start()]
+    before = _before(match, 32)
     if _NHS_CONTEXT.search(before) or _NHS_AFTER.match(match.string, match.end()):
         return True
     if match["odd"]:
@@ -121,13 +126,29 @@ def _phone(match: Match) -> bool:
         return False
     if raw[0] == "+" or digits.startswith("00"):
         return _is_number_anywhere("+" + digits.removeprefix("00"))
-    if digits[0] == "0" and len(digits) in {10, 11} and digits[1] in "1235789":
+    if _is_uk_number(digits):
         return True
     if len(digits) == 12 and digits.startswith("44"):
         return _is_number_anywhere("+" + digits)
     if len(digits) == 10 and digits[0] == "7" and _is_number_anywhere("+44" + digits):
         return True
-    return _PHONE_CONTEXT.search(match.string[max(0, match.start() - 28) : match.start()]) is not None
+    return _PHONE_CONTEXT.search(_before(match, 28)) is not None
+
+
+def _nhs_in_parts(match: Match) -> bool:
+    return is_nhs_number(_digits(match.group())) and _NHS_CONTEXT.search(_before(match, 32)) is not None
+
+
+def _phone_in_parts(match: Match) -> bool:
+    return _is_uk_number(_digits(match.group())) and _PHONE_CONTEXT.search(_before(match, 28)) is not None
+
+
+def _card_in_parts(match: Match) -> bool:
+    return len(_digits(match.group())) in {15, 16} and "card" in _before(match, 24).lower()
+
+
+def _is_uk_number(digits: str) -> bool:
+    return digits[0] == "0" and digits[1] in "1235789" and len(digits) in {10, 11}
 
 
 def _is_number_anywhere(number: str) -> bool:
@@ -147,8 +168,7 @@ def _postcode(match: Match) -> bool:
 
 def _vehicle(match: Match) -> bool:
     """Capitals or a context; with a gap before the digits both, as "ED 12 HRS" is none."""
-    before = match.string[max(0, match.start() - 40) : match.start()]
-    upper, context = match.group().isupper(), forms.VEHICLE_CONTEXT.search(before) is not None
+    upper, context = match.group().isupper(), forms.VEHICLE_CONTEXT.search(_before(match, 40)) is not None
     return upper and context if match["gap"] else upper or context
 
 
@@ -156,9 +176,8 @@ def _has_digits(at_least: int) -> Callable[[Features], bool]:
     return lambda features: features.digits >= at_least
 
 
-def _has_words(*stems: str) -> Callable[[Features], bool]:
-    wanted = frozenset(stems)
-    return lambda features: not wanted.isdisjoint(features.words)
+def _has_words(wanted: Set[str]) -> Callable[[Features], bool]:
+    return lambda features: not features.words.isdisjoint(wanted)
 
 
 def _with_at(features: Features) -> bool:
@@ -185,37 +204,40 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(Kind.EMAIL, forms.EMAIL, _with_at),
     Pattern(Kind.EMAIL, forms.EMAIL_IN_WORDS, _spoken_email),
     Pattern(Kind.URL, forms.URL, _with_link),
-    Pattern(Kind.URL, forms.URL_IN_WORDS, _has_words("dot")),
+    Pattern(Kind.URL, forms.URL_IN_WORDS, _has_words({"dot"})),
     Pattern(Kind.HANDLE, forms.HANDLE, _with_at),
-    Pattern(Kind.HANDLE, forms.HANDLE_IN_CONTEXT, _has_words(*forms.NETWORKS)),
-    Pattern(Kind.HANDLE, forms.HANDLE_BEFORE, _has_words(*forms.NETWORKS)),
+    Pattern(Kind.HANDLE, forms.HANDLE_IN_CONTEXT, _has_words(forms.NETWORKS)),
+    Pattern(Kind.HANDLE, forms.HANDLE_BEFORE, _has_words(forms.NETWORKS)),
     Pattern(Kind.NHS_NUMBER, forms.NHS_NUMBER, _has_digits(7), _nhs_number),
-    Pattern(Kind.DOB, forms.DOB, _has_words(*forms.BIRTH_WORDS)),
-    Pattern(Kind.DOB, forms.DOB_AFTER, _has_words(*forms.BIRTH_WORDS)),
-    Pattern(Kind.DOB, forms.DOB_IN_WORDS, _has_words(*forms.BIRTH_WORDS)),
+    Pattern(Kind.NHS_NUMBER, forms.IN_PARTS, _has_digits(10), _nhs_in_parts),
+    Pattern(Kind.DOB, forms.DOB, _has_words(forms.BIRTH_WORDS)),
+    Pattern(Kind.DOB, forms.DOB_AFTER, _has_words(forms.BIRTH_WORDS)),
+    Pattern(Kind.DOB, forms.DOB_IN_WORDS, _has_words(forms.BIRTH_WORDS)),
     Pattern(Kind.NINO, forms.NINO, _has_digits(6)),
     Pattern(Kind.STAFF_ID, forms.STAFF_ID, _has_digits(3)),
-    Pattern(Kind.STAFF_ID, forms.POLICE_ID, _has_words(*forms.POLICE_WORDS)),
+    Pattern(Kind.STAFF_ID, forms.POLICE_ID, _has_words(forms.POLICE_WORDS)),
     Pattern(Kind.STAFF_ID, forms.NMC_PIN, _has_digits(6)),
     Pattern(Kind.HOSPITAL_NO, forms.HOSPITAL_NO, _has_digits(5)),
-    Pattern(Kind.HOSPITAL_NO, forms.MRN, _has_words(*forms.MRN_WORDS)),
-    Pattern(Kind.REF_NO, forms.REF_NO, _has_words(*forms.REFERENCES)),
+    Pattern(Kind.HOSPITAL_NO, forms.MRN, _has_words(forms.MRN_WORDS)),
+    Pattern(Kind.REF_NO, forms.REF_NO, _has_words(forms.REFERENCES)),
     Pattern(Kind.REF_NO, forms.REF_NO_BARE, _has_digits(4)),
     Pattern(Kind.HOSPITAL_NO, forms.HOSPITAL_NO_BARE, _has_digits(6)),
     Pattern(Kind.REF_NO, forms.SORT_CODE, _has_digits(6)),
     Pattern(Kind.REF_NO, forms.CARD, _has_digits(15)),
+    Pattern(Kind.REF_NO, forms.IN_PARTS, _has_digits(15), _card_in_parts),
     Pattern(Kind.PHONE, forms.PHONE, _has_digits(6), _phone),
     Pattern(Kind.PHONE, forms.PHONE_BEFORE_A_NUMBER, _has_digits(11), _phone),
     Pattern(Kind.PHONE, forms.PHONE_ON_TWO_LINES, _has_digits(10), _phone),
+    Pattern(Kind.PHONE, forms.IN_PARTS, _has_digits(10), _phone_in_parts),
     Pattern(Kind.PHONE, forms.PHONE_IN_WORDS, _spoken_digits),
     Pattern(Kind.POSTCODE, forms.POSTCODE, _has_digits(2), _postcode),
-    Pattern(Kind.POSTCODE, forms.POSTCODE_IN_CONTEXT, _has_words(*forms.POSTCODE_WORDS)),
+    Pattern(Kind.POSTCODE, forms.POSTCODE_IN_CONTEXT, _has_words(forms.POSTCODE_WORDS)),
     Pattern(Kind.ADDRESS, forms.ADDRESS, _has_digits(1), forms.is_address),
-    Pattern(Kind.ADDRESS, forms.ADDRESS_IN_CONTEXT, _has_words(*forms.HOME_WORDS)),
-    Pattern(Kind.ADDRESS, forms.WELSH_ADDRESS, _has_words(*forms.WELSH_STREETS)),
+    Pattern(Kind.ADDRESS, forms.ADDRESS_IN_CONTEXT, _has_words(forms.HOME_WORDS)),
+    Pattern(Kind.ADDRESS, forms.WELSH_ADDRESS, _has_words(forms.WELSH_STREETS)),
     Pattern(Kind.VEHICLE, forms.VEHICLE, _has_digits(2), _vehicle),
-    Pattern(Kind.VEHICLE, forms.NORTHERN_IRISH_VEHICLE, _has_words(*forms.VEHICLE_WORDS)),
-    Pattern(Kind.VEHICLE, forms.OLD_VEHICLE, _has_words(*forms.PLATE_WORDS)),
+    Pattern(Kind.VEHICLE, forms.NORTHERN_IRISH_VEHICLE, _has_words(forms.VEHICLE_WORDS)),
+    Pattern(Kind.VEHICLE, forms.OLD_VEHICLE, _has_words(forms.PLATE_WORDS)),
     Pattern(Kind.BED, forms.BED, _spoken_bed),
 )
 """In order of precedence: where two overlap, the earlier names the kind."""
@@ -229,13 +251,17 @@ def features(text: str, words: Set[str]) -> Features:
     """Look once at a plain text.
 
     Args:
-        text: from `normalised.normalise`.
+        text: from `normalised.normalise`, or made of such a text.
         words: its lower-case words.
     """
     return Features(forms.count_digits(text), "@" in text, forms.LINK_MARK.search(text) is not None, words)
 
 
-_BROKEN = frozenset((forms.NHS_NUMBER, forms.DOB, forms.NINO, forms.POSTCODE, forms.POSTCODE_IN_CONTEXT))
+_BROKEN = tuple(
+    pattern
+    for pattern in PATTERNS
+    if pattern.expression in {forms.NHS_NUMBER, forms.DOB, forms.NINO, forms.POSTCODE, forms.POSTCODE_IN_CONTEXT}
+)
 """What may be broken over two lines; of others, what stands on the next line is more likely something else."""
 
 
@@ -253,7 +279,7 @@ def identifiers(text: str, words: Set[str]) -> list[Span]:
         seen = features(read, words)
         found += _found(read, seen, PATTERNS)
     if "\n" in read:
-        found += _found(read.replace("\n", " "), seen, [one for one in PATTERNS if one.expression in _BROKEN])
+        found += _found(read.replace("\n", " "), seen, _BROKEN)
     return merged(found)
 
 

@@ -19,7 +19,8 @@ _FIRST = re.compile(r"(?:^|[.!?\n-])\s*([A-Z][a-z]+)")
 _SHOUTED = re.compile(r"\b[A-Z]{2,}\b")
 _NAMES_AT_FIRST = WORD_NAMES - frozenset(("chance", "day", "hence", "long", "love", "may", "short", "ward", "will"))
 """Without those that begin a sentence as words far more often than as names."""
-_LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){4}")
+_LONG_NUMBER = re.compile(r"\d(?:\W{0,3}\d){4}")
+"""Whatever stands between its digits: of "943, 476 - 5919" no form may know what it is."""
 _SINGLE_LETTERS = frozenset("bcdefghjklmnopqrstuvwxyz")
 _SPELT_OUT = re.compile(r"(?<!\w)[^\W\d_](?:[^\w'&+]{1,3}[^\W\d_]\b){3}")
 _MASKED = re.compile(r"[0-9@$*](?<=[^\W\d_].)[@$*]*[^\W\d_]")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from services.analysis.normalised import Normalised, normalise
 from services.analysis.patterns import Span
 from services.analysis.quotes import quotable
 from services.analysis.redaction import NameToken, Redacted, Redactor
-from services.analysis.segments import Cue, Spoken, cut, sentences, weighted_mean
+from services.analysis.segments import Cue, Spoken, cut, seams, sentences, weighted_mean
 from services.analysis.urgent import Lexicon, urgent_reasons
 from services.analysis.words import words_of
 
@@ -29,6 +30,8 @@ CHUNK = 1024
 """Texts that the network gets together: of many, more have one length and are computed more cheaply."""
 GROUP = 64
 """Results that are given together."""
+SEAM = 120
+"""Characters on either side of a cut amid a sentence that are read once more for names."""
 
 DECIMALS = 4
 """Of every published probability."""
@@ -163,8 +166,10 @@ class _Prepared:
     pieces: list[tuple[int, int]]
     sentences: list[tuple[int, int]]
     """Of what was spoken; empty where nothing was."""
+    seams: list[tuple[int, int]]
+    """Between pieces: read once more for names."""
     asked: list[_Asked]
-    """The pieces, then the sentences."""
+    """The pieces, then the sentences, then the seams."""
     missing: int
     """Answers that are still to come."""
 
@@ -238,7 +243,7 @@ class Reader:
     def _end(self, unread: dict[int, Submission], answered: Iterator[_Answered]) -> Iterator[Result]:
         try:
             for item, scores in answered:
-                reading = self._reading(item, scores[: len(item.pieces)], scores[len(item.pieces) :])
+                reading = self._reading(item, scores)
                 del unread[item.place]
                 yield item.place, reading
         except Exception as error:  # noqa: BLE001 - see above
@@ -261,8 +266,11 @@ class Reader:
         tokeniser = self._encoder.tokeniser
         pieces = cut(plain.text, tokeniser.room(), tokeniser.token_offsets)
         said = sentences(plain.text, pieces, [plain.offset(start) for start in spoken.starts]) if spoken.cues else []
-        asked = [(plain.text[start:end], submission.question_type) for start, end in [*pieces, *said]]
-        return _Prepared(place, submission, spoken, plain, words_of(plain.text), pieces, said, asked, len(asked))
+        between = seams(plain.text, pieces, min(SEAM, tokeniser.room() // 2))
+        asked = [(plain.text[start:end], submission.question_type) for start, end in [*pieces, *said, *between]]
+        return _Prepared(
+            place, submission, spoken, plain, words_of(plain.text), pieces, said, between, asked, len(asked)
+        )
 
     def _encode(self, prepared: Sequence[_Prepared]) -> Iterator[_Answered]:
         """Start; what it returns gives each submission as soon as it has all its answers.
@@ -289,13 +297,14 @@ class Reader:
 
         return answered()
 
-    def _reading(self, item: _Prepared, scores: Sequence[_Scores], apart: Sequence[_Scores]) -> Reading:
+    def _reading(self, item: _Prepared, answers: Sequence[_Scores]) -> Reading:
         submission, text, words = item.submission, item.plain.text, item.words
-        names = [
-            (start + first, start + last, probability)
-            for (start, _), score in zip(item.pieces, scores, strict=True)
-            for first, last, probability in score.names
-        ]
+        scores, apart = answers[: len(item.pieces)], answers[len(item.pieces) :][: len(item.sentences)]
+        names = _names(item.pieces, scores)
+        if item.seams:
+            names += _names(item.seams, answers[-len(item.seams) :])
+            likeliest = {(start, end): probability for start, end, probability in sorted(names, key=itemgetter(2))}
+            names = [(*span, likeliest[span]) for span in sorted(likeliest)]
         redacted = self._redactor.redact(item.plain, words, names)
         severity = max((score.severity for score in scores), default=0.0)
         reasons = urgent_reasons(
@@ -373,6 +382,15 @@ class _Scores:
 _Answered = tuple[_Prepared, list[_Scores]]
 
 
+def _names(stretches: Sequence[tuple[int, int]], scores: Sequence[_Scores]) -> list[NameToken]:
+    """In offsets of the whole text."""
+    return [
+        (start + first, start + last, probability)
+        for (start, _), score in zip(stretches, scores, strict=True)
+        for first, last, probability in score.names
+    ]
+
+
 def _segments(
     item: _Prepared, redacted: Redacted, redacted_text: str, scores: Sequence[_Scores], apart: Sequence[_Scores]
 ) -> tuple[ReadSegment, ...]:
@@ -381,8 +399,10 @@ def _segments(
     segments = []
     stretches = zip(item.sentences, apart, strict=True) if apart else zip(item.pieces, scores, strict=True)
     for (start, end), score in stretches:
+        said = item.plain.text[start:end]
         first, last = item.plain.position(start), item.plain.position(end)
-        times = item.spoken.times(first, last)
+        # The blanks around it may be another cue's.
+        times = item.spoken.times(*item.plain.span(start + len(said) - len(said.lstrip()), start + len(said.rstrip())))
         segments.append(ReadSegment(redacted.text(first, last).strip(), score.impression, *times))
     return tuple(segments)
 

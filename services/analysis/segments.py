@@ -12,8 +12,14 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-_SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++[\"')\]]*+\s+|\n\s*")
+_TITLE = r"(?<!\bdr)(?<!\bmr)(?<!\bmrs)(?<!\bms)(?<!\bprof)(?<!\bst)"
+_SENTENCE_END = re.compile(rf"{_TITLE}(?<![.!?…])[.!?…]++[\"')\]]*+\s+|\n\s*", re.IGNORECASE)
+"""Not the stop of a title, which would part "Dr." from the name."""
+_STOPS = (".", "!", "?", "…")
+_LINE_END = re.compile(r"[\r\n]")
+"""In a caption, where there was no more room."""
 _WIDEST = 3
 """Tokens that one character can become at most: a Korean syllable falls apart into three."""
 
@@ -49,15 +55,15 @@ class Spoken:
 
     @classmethod
     def of(cls, text: str, cues: Sequence[Cue]) -> Spoken:
-        """Run them together: cues by single spaces, after the text and a line break."""
+        """Run them together: cues by single spaces, after the text and an empty line."""
         if not cues:
             return cls(text, (), ())
-        parts = [f"{text}\n"] if text else []
+        parts = [f"{text}\n\n"] if text else []
         at = len(parts[0]) if parts else 0
         starts = []
         for cue in cues:
             starts.append(at)
-            parts.append(f"{cue.text} ")
+            parts.append(f"{_LINE_END.sub(' ', cue.text)} ")
             at += len(cue.text) + 1
         return cls("".join(parts), tuple(cues), tuple(starts))
 
@@ -105,6 +111,24 @@ def _ends(text: str, tokens: Sequence[tuple[int, int]], room: int) -> list[int]:
         ends.append(end)
         first = max(first + 1, bisect_right(token_starts, end - 1))
     return [*ends, len(text)]
+
+
+def seams(text: str, pieces: Sequence[tuple[int, int]], reach: int) -> list[tuple[int, int]]:
+    """Half-open stretches of whole words around each cut amid a sentence: a name there lacks what stood beside it.
+
+    Args:
+        text: the plain text.
+        pieces: of it, in order.
+        reach: characters at most on either side of a cut.
+    """
+    found = []
+    for (start, at), (begin, end) in pairwise(pieces):
+        if not text[start:at].rstrip().endswith(_STOPS):
+            first = text.find(" ", max(start, at - reach), at - 1) + 1
+            last = text.rfind(" ", begin, min(end, begin + reach))
+            if first and last > begin:
+                found.append((first, last))
+    return found
 
 
 def sentences(text: str, pieces: Sequence[tuple[int, int]], cues: Sequence[int]) -> list[tuple[int, int]]:

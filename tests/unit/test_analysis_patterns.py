@@ -88,12 +88,22 @@ def found(text: str) -> list[tuple[str, str]]:
         ("ref_no", "paid by card «4111 1111 1111 1111»"),
         ("ref_no", "paid by «378282246310005»"),
         ("ref_no", "«PALS-67089»"),
+        ("nhs_number", "my NHS number is «943 - 476 - 5919»"),
+        ("nhs_number", "NHS no «943, 476, 5919»"),
+        ("nhs_number", "nhs no. «9, 4, 3, 4, 7, 6, 5, 9, 1, 9»"),
+        ("phone", "ring «0191 | 247 | 3618»"),
+        ("phone", "call me on «07700, 900123»"),
+        ("ref_no", "my card is «4929, 1234, 5678, 9012»"),
+        ("ref_no", "sort code «20 - 30 - 40»"),
+        ("nino", "NI number «QQ - 12 - 34 - 56 - C»"),
+        ("dob", "born «12, 03, 1964»"),
         ("vehicle", "the van was «AB12 CDE»"),
         ("vehicle", "reg «ab12cde»"),
         ("vehicle", "my car «AB 12 CDE»"),
         ("vehicle", "plate: «AB12-CDE»"),
         ("address", "I live at «221b Baker Street»"),
         ("address", "I live at «3 The Close»"),
+        ("address", "Address:«3 Acacia Terrace»"),
         ("address", "of «27 The Grove», Leeds"),
         ("address", "«Flat 3b, 27 The Mews», Leeds"),
         ("address", "Flat A. «Flat 3, 12 Mill Street», Leeds"),
@@ -189,7 +199,10 @@ def test_an_identifier_is_found_whole(kind: str, text: str) -> None:
         "Seen 01/02/2023 14/02/2023, 05/03/2021\n12 hours",
         "Great job! 10/10, good job (10/10), in this case, 20-30 minutes, a claim of £25000 or (2019-2021)",
         "Staff! 1000 stars, the staff... 2020 was hard, the staff (1000+), driver, 0930, a metal pin (2019)",
-        "10/10 Amazing Place, 24/7 Open House, Score:10 Great Place, ward 12\nLovely View",
+        "10/10 Amazing Place, 24/7 Open House, Score:10 Great Place",
+        "ward 12\nLovely View",
+        "the NHS scored 9, 8, 10, 7, 10, 6, 9, 10 from us",
+        "call bell rang at 0, 10, 20, 30, 40, 50 minutes",
         "NHS waiting times 2019/20 2020/21, the NHS on 01/02/2023 14:30",
         "2019\t2020\t2021\t2022",
         "by bus. At10 the nurse, ambulance - ED 12 HRS wait",
@@ -233,6 +246,8 @@ TYPED = [
     ("car reg", "AB12 CDE"),
 ]
 
+STORY = "The nurses were kind and I was told what they did,"
+
 NOISE: dict[str, Callable[[str, str], str]] = {
     "double blanks": lambda label, value: f"{label}  «{value.replace(' ', '  ')}»",
     "tabs": lambda label, value: f"{label}\t«{value.replace(' ', chr(9))}»",
@@ -246,6 +261,7 @@ NOISE: dict[str, Callable[[str, str], str]] = {
     "an arrow": lambda label, value: f"{label} -> «{value}»",
     "dark digits": lambda label, value: f"{label} «{value.translate(str.maketrans('0123456789', '⓿❶❷❸❹❺❻❼❽❾'))}»",
     "NUL bytes": lambda label, value: f"{label} «{chr(0).join(value)}»",
+    "a long line's end": lambda label, value: f"{STORY} {label} «{chr(10).join(value.rsplit(' ', 1))}»",
 }
 
 
@@ -284,6 +300,7 @@ ADVERSARIAL = [
     "at a dot ", "a (at) ", "x dot com slash ", "staff id is ", "hospital no ", "1 Jan ", "é@", ". ", "\n", "//",
     "01 ", "012\n", "A12345678", "PC 1", "mrn ", "live at 1 A", "1 heol ", "1 Bryn Y ", "snap a.a", "bed 1 of ",
     "born the first of May twenty ", "dob ..", "ref ..", "ref no. ", "_", "1O", "1\n", "1/2 a", "12-1 ",
+    "1, ", "12, 3 ",
 ]  # fmt: skip
 
 

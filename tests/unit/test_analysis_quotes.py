@@ -82,8 +82,9 @@ def test_too_short_or_too_long(text: str) -> None:
     assert not quote_ok(text)
 
 
-def test_a_long_number_left_standing_closes_it() -> None:
-    assert not quote_ok("they kept asking for 43 8812 for some reason")
+@pytest.mark.parametrize("number", ["43 8812", "943, 47 - 65", "9 / 4 / 3 / 4 / 7", "43\n8812"])
+def test_a_long_number_left_standing_closes_it(number: str) -> None:
+    assert not quote_ok(f"they kept asking for {number} for some reason")
 
 
 @pytest.mark.parametrize(

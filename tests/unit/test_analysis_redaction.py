@@ -214,6 +214,30 @@ def test_other_alphabets_are_not_taken_for_disguises(text: str) -> None:
     assert normalise(text).text == text.replace("，", ",")
 
 
+def test_two_words_of_one_character_are_one_span() -> None:
+    plain = normalise("me\u2100 said")  # a/c
+    spans = Redactor(0.3, AllowList()).redact(plain, words_of(plain.text), [(0, 3, 0.9), (4, 5, 0.9)]).spans
+    assert [(span.start, span.end) for span in spans] == [(0, 3)]
+
+
+LINE = "I was in hospital for a week and the nurses on the ward"
+
+
+@pytest.mark.parametrize(
+    ("text", "wrapped"),
+    [
+        (f"{LINE}\nwere kind", True),
+        (f"{LINE} \r\nwere kind", True),
+        (f"{LINE}.\nThey were kind", False),
+        (f"{LINE}\n\nThey were kind", False),
+        ("nurses 10\nfood 5", False),
+        (f"{LINE} {LINE}\nwere kind", False),
+    ],
+)
+def test_only_a_wrapped_lines_end_is_a_blank(text: str, wrapped: bool) -> None:
+    assert ("\n" not in normalise(text).text) is wrapped
+
+
 def test_ten_thousand_names_in_one_text_are_no_burden() -> None:
     def seconds(names: int) -> float:
         started = time.process_time()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analysis.segments import Cue, Spoken, cut, sentences, weighted_mean
-from tests.analysis_doubles import FakeEncoder, FakeTokeniser, read
+from services.analysis.segments import Cue, Spoken, cut, seams, sentences, weighted_mean
+from tests.analysis_doubles import FakeEncoded, FakeEncoder, FakeTokeniser, read
 
 
 def pieces(text: str, room: int) -> list[str]:
@@ -47,15 +47,68 @@ def test_pieces_are_the_text_and_each_fits(text: str, room: int) -> None:
     assert text[at:].strip() == ""
 
 
+@given(st.text(alphabet="ab .\n", max_size=60), st.integers(2, 6), st.integers(1, 20))
+def test_a_seam_is_whole_words_on_both_sides_of_a_cut_amid_a_sentence(text: str, room: int, reach: int) -> None:
+    pieces = cut(text, room, FakeTokeniser(room).token_offsets)
+    for start, end in seams(text, pieces, reach):
+        assert text[start - 1] == text[end] == " "
+        (at,) = [at for _, at in pieces if start < at < end]
+        assert not text[:at].rstrip().endswith((".", "!", "?"))
+        assert at - reach <= start < end <= at + reach + 1
+
+
+class Apart(FakeEncoder):
+    """Knows a surname only behind the first name."""
+
+    def _encoded(self, text: str, kind: str) -> FakeEncoded:
+        self.names["Ward"] = 0.9 if "Bronwen Ward" in text else 0.0
+        return super()._encoded(text, kind)
+
+
+@pytest.mark.parametrize("before", range(58, 68))
+def test_a_name_that_is_cut_is_read_once_more(before: int) -> None:
+    reading = read(f"{'so ' * before}Bronwen Ward was there and it went well in the end you know", Apart(room=64))
+    assert len(reading.segments) > 1
+    assert "Ward" not in reading.redacted_text
+    assert reading.counts == {"name": 1}
+
+
 def test_cues_are_read_as_one_text_with_times() -> None:
     spoken = Spoken.of(
         "A film.", [Cue(0, 2, "My nurse was Bronwen"), Cue(2, 5.5, "Okafor and she"), Cue(6, 7, "sang.")]
     )
-    assert spoken.text == "A film.\nMy nurse was Bronwen Okafor and she sang. "
+    assert spoken.text == "A film.\n\nMy nurse was Bronwen Okafor and she sang. "
     assert spoken.times(0, 7) == (None, None)
     assert spoken.times(0, 12) == (0, 2)
     assert spoken.times(8, len(spoken.text)) == (0, 7)
     assert spoken.times(30, 34) == (2, 5.5)
+
+
+@pytest.mark.parametrize(
+    ("cues", "times"),
+    [
+        (
+            (Cue(0, 2, " The nurse was kind to all of us."), Cue(50, 52, " The food was cold and late.")),
+            [(0, 2), (50, 52)],
+        ),
+        ((Cue(0, 2, ""), Cue(2, 4, "The nurse was kind to all of us."), Cue(4, 60, "")), [(2, 4)]),
+    ],
+    ids=["blanks before the words", "cues without words"],
+)
+def test_blanks_of_other_cues_do_not_count_for_the_time(cues: tuple[Cue, ...], times: list[tuple[int, int]]) -> None:
+    assert [(segment.start_seconds, segment.end_seconds) for segment in read("", cues=cues).segments] == times
+
+
+def test_a_captions_two_lines_are_one() -> None:
+    spoken = Spoken.of("", [Cue(0, 4, "ring me on oh seven\r\nseven oh oh")])
+    assert spoken.text == "ring me on oh seven  seven oh oh "
+
+
+@pytest.mark.parametrize("title", ["Dr.", "mrs.", "Prof.", "St."])
+def test_the_stop_of_a_title_ends_no_sentence(title: str) -> None:
+    text = f"It was good. I saw {title} Old who was kind. Thanks."
+    found = sentences(text, [(0, len(text))], [])
+    assert [text[start:end] for start, end in found] == [f"It was good. I saw {title} Old who was kind. ", "Thanks."]
 
 
 def test_a_name_across_two_cues_is_one_name() -> None:

@@ -167,6 +167,11 @@ def test_a_negation_does_not_cover_a_second_mention() -> None:
     assert reasons("She was not suicidal then. Now she is suicidal.") == ["lexicon:suicide"]
 
 
+@pytest.mark.parametrize("text", ["I want to kill\nmyself", "they said no\nshe is suicidal"])
+def test_a_phrase_goes_on_in_the_next_line_and_a_negation_may_end_with_its_own(text: str) -> None:
+    assert reasons(text) == ["lexicon:suicide"]
+
+
 def test_severity_counts_from_its_threshold() -> None:
     assert urgent_reasons([], 0.9, 0.9, None) == ("severity",)
     assert urgent_reasons([], 0.8999, 0.9, None) == ()
