@@ -106,9 +106,9 @@ training-data:
 
 # OpenBLAS takes the kernels that are best for a processor, and each sums in another order; these run wherever AVX2 is.
 train: export OPENBLAS_CORETYPE = Haswell
-train: training-data .cache/training/.ready ## Train the model anew from DATA=folder; hours; writes services/analysis/model
+train: training-data .cache/training/.ready ## Train the model anew from DATA=folder; hours; writes services/analysis/model; JOBS=1 where memory is short
 	$(TRAINING)/python -m services.analysis.training --data "$(DATA)" --output services/analysis/model \
-		--work build/training
+		--work build/training $(if $(JOBS),--jobs $(JOBS))
 
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 requirements: $(UV) ## Pin every extra anew, with hashes: one version of a package in the whole house

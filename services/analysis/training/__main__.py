@@ -27,7 +27,11 @@ VERSION = "heed-minilm-1.2"
 
 
 def arguments() -> argparse.Namespace:
-    """The command line."""
+    """The command line.
+
+    Raises:
+        SystemExit: with code 2, after one line about an argument that cannot be used.
+    """
     parser = argparse.ArgumentParser(prog="python -m services.analysis.training", description=__doc__)
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with fft_train.csv, criticality.csv, redaction_open.jsonl"
@@ -36,7 +40,8 @@ def arguments() -> argparse.Namespace:
         "--output", type=Path, required=True, help="folder for the artefact, usually services/analysis/model"
     )
     parser.add_argument("--work", type=Path, required=True, help="folder that keeps the models of the folds")
-    parser.add_argument("--folds", type=int, nargs="*", default=list(range(dataset.FOLDS)), help="folds to hold out")
+    folds = range(dataset.FOLDS)
+    parser.add_argument("--folds", type=int, nargs="+", choices=folds, default=list(folds), help="folds to hold out")
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[0, 1, 2], help="models of each fold; the first is the artefact's, too"
     )
@@ -49,6 +54,9 @@ def arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if options.jobs < 1:
         parser.error("--jobs: at least 1")
+    for name, given in (("--folds", options.folds), ("--seeds", options.seeds)):
+        if len(set(given)) < len(given):
+            parser.error(f"{name}: each number once")
     return options
 
 
@@ -56,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
     """Train the models of the folds and measure them; train, write and measure the artefact; write the card."""
     steps = Steps(options.data, options.work)
     folds, seeds, first = options.folds, options.seeds, options.seeds[0]
-    dataset.claim(options.work, options.data, steps.plan, folds)
+    dataset.claim(options.work, options.data, VERSION, steps.plan, folds)
     with worker_processes(options.jobs, options.data, options.work) as compute:
         teachers = (Steps.large_teacher, Steps.small_teacher)
         list(compute([partial(kind, fold=fold) for kind in teachers for fold in folds]))
@@ -94,7 +102,7 @@ def main() -> None:
     except (dataset.DataError, OSError) as error:
         sys.exit(f"training: {error}")
     except BrokenProcessPool:
-        sys.exit("training: a process was killed, most likely for want of memory: go on with fewer --jobs")
+        sys.exit("training: a process was killed, most likely for want of memory: use fewer --jobs (make train JOBS=1)")
 
 
 if __name__ == "__main__":

@@ -155,7 +155,11 @@ def _themes(card: Card) -> str:
     ]
     whole = [
         ["this model", _score(themes["macro"]), _score(themes["micro"])],
-        ["TF-IDF + linear SVC, same comments", _score(themes["svc_macro"]), _score(themes["svc_micro"])],
+        [
+            "TF-IDF + linear SVC at its own threshold, same comments",
+            _score(themes["svc_macro"]),
+            _score(themes["svc_micro"]),
+        ],
     ]
     return f"""## Themes
 
@@ -223,7 +227,8 @@ def _names(card: Card) -> str:
 
     return f"""## Names
 
-The written artefact on `redaction_open.jsonl` (never trained on; {names["names"]} names, {names["unseen_names"]} of
+The written artefact on `redaction_open.jsonl` (whose names no training saw, though it saw the themes and the sentiment
+of most untouched comments; {names["names"]} names, {names["unseen_names"]} of
 them with no word that occurs in the training lists), with the rules of the service: below the threshold a word is still
 taken out where the gazetteer has it, or where it follows a role or stands beside a name; what the common allow-list has
 is spared (`redaction.py`). A name counts as found when every letter of it is taken out; the service uses
@@ -239,7 +244,8 @@ At the threshold of the service:
 
 {grouped("form")}
 
-Held-out comments with invented names from the held-out tenth of the lists, and the same comments without, both read
+Held-out comments with invented names from the held-out tenth of the lists (in sentences of the kinds that were trained
+on), and the same comments without, both read
 without the common allow-list:
 
 {table(["threshold", "recall", "comments changed"], held)}"""

