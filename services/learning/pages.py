@@ -55,6 +55,10 @@ _PAIRS_CLOSING = (
     "unnest(CAST(:teams AS text[]), CAST(:periods AS date[]), CAST(:closings AS timestamptz[])) "
     "AS wanted(team_id, period, closes_at)"
 )
+_PAIRS_INCLUDING = (
+    "unnest(CAST(:teams AS text[]), CAST(:periods AS date[]), CAST(:includings AS boolean[])) "
+    "AS wanted(team_id, period, including)"
+)
 _COUNTERS = text(
     # Each team's once, however many of its pages are due: those of its periods and all that they look back on.
     "SELECT c.team_id, c.period, c.measure, c.value, c.count AS n "
@@ -98,7 +102,7 @@ _CLOSES = text(
     "AND page.closes_at IS DISTINCT FROM wanted.closes_at"
 )
 _INCLUDE = text(
-    # A reading that is being changed right now is skipped: its change marks the page as due again.
+    # A reading that another transaction has locked is skipped; `_DONE` leaves its page due.
     f"WITH unlocked AS (SELECT feedback_id, revision, parts FROM {_PAIRS} "  # noqa: S608 - constants only
     "JOIN page USING (team_id, period) JOIN reading USING (team_id, period) "
     "WHERE included_revision IS NULL AND NOT withdrawn FOR UPDATE OF reading SKIP LOCKED), "
@@ -120,8 +124,11 @@ _DIGESTS_DUE = text(
     "ON CONFLICT (period) DO UPDATE SET since = due_digest.since"
 )
 _DONE = text(
-    f"DELETE FROM due_page USING {_PAIRS} "  # noqa: S608 - constants only
-    "WHERE due_page.team_id = wanted.team_id AND due_page.period = wanted.period"
+    # Not where `_INCLUDE` skipped a reading: whoever has it locked may change nothing, as a replay, and mark nothing.
+    f"DELETE FROM due_page USING {_PAIRS_INCLUDING} "  # noqa: S608 - constants only
+    "WHERE due_page.team_id = wanted.team_id AND due_page.period = wanted.period "
+    "AND NOT (wanted.including AND EXISTS (SELECT FROM reading WHERE reading.team_id = wanted.team_id "
+    "AND reading.period = wanted.period AND included_revision IS NULL AND NOT withdrawn))"
 )
 _PENDING = text(
     "SELECT (SELECT count(*) FROM due_page) "  # noqa: S608 - constants only
@@ -257,7 +264,7 @@ class PageStore:
             included = [pair for pair, writing in zip(pairs, writings, strict=True) if writing.include]
             await connection.execute(_INCLUDE, {**_columns(included), "size": PART, "now": now})
             await connection.execute(_DIGESTS_DUE, {"periods": wanted["periods"]})
-            await connection.execute(_DONE, wanted)
+            await connection.execute(_DONE, {**wanted, "includings": [writing.include for writing in writings]})
         return writings
 
     @asynccontextmanager

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from services.learning.catalogue import parse
+from services.learning.counting import locked
 from services.learning.pages import PART, PageStore
 from services.learning.publishing import Publishing
 from services.learning.readings import reading_of, tombstone
@@ -132,6 +133,18 @@ async def test_feedback_that_does_not_change_the_page_is_told_all_the_same(desk:
 
     assert [page.revision for page in desk.published()] == [1]
     assert [(told.revision, told.feedback_ids) for told in desk.told()][1:] == [(1, (identifier(50),))]
+
+
+async def test_feedback_that_a_replay_holds_locked_is_told_after_it(desk: Desk, database: AsyncEngine) -> None:
+    await desk.take(*month())
+    async with database.begin() as replay:
+        assert len(await locked(replay, [identifier(7)])) == 1  # and what is the same already is not marked as due
+        await desk.publishing.settle()
+    await desk.publishing.settle()
+
+    told = [identity for each in desk.told() for identity in each.feedback_ids]
+    assert sorted(told) == sorted(identifier(number) for number in range(30))
+    assert await desk.publishing.pending() == 0
 
 
 async def test_withdrawal_makes_a_new_revision_without_the_quote_and_the_count(desk: Desk) -> None:
